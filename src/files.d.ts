@@ -1,0 +1,9 @@
+declare module "*.zst" {
+  /** Path of the embedded file: readable by Bun.file, not by the operating system. */
+  const path: string;
+  export default path;
+}
+declare module "*.sql" {
+  const text: string;
+  export default text;
+}
