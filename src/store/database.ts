@@ -45,8 +45,9 @@ export function openPostgres(url: string): Database {
   return {
     kind: "postgres",
     orm,
-    rows: async <Row extends object>(statement: SQL, within = orm) =>
-      [...((await within.execute(statement)) as unknown as Row[])],
+    rows: async <Row extends object>(statement: SQL, within = orm) => [
+      ...((await within.execute(statement)) as unknown as Row[]),
+    ],
     executeSql: async (text, values = []) => ({
       rows: [...(await client.unsafe(text, values as never[]))],
     }),

@@ -34,8 +34,7 @@ const instant = customType<{ data: Instant; driverData: string | Date }>({
 });
 
 const ms = (name: string) => bigint(name, { mode: "number" });
-const identity = (name: string) =>
-  bigint(name, { mode: "number" }).generatedByDefaultAsIdentity();
+const identity = (name: string) => bigint(name, { mode: "number" }).generatedByDefaultAsIdentity();
 
 // --- markets -----------------------------------------------------------------------------------
 
@@ -205,7 +204,10 @@ export const latestMetrics = pgTable(
     timestamp: ms("timestamp").notNull(),
     step: ms("step").notNull().default(0),
   },
-  (t) => [primaryKey({ columns: [t.runId, t.key] }), index("latest_metrics_key").on(t.key, t.value)],
+  (t) => [
+    primaryKey({ columns: [t.runId, t.key] }),
+    index("latest_metrics_key").on(t.key, t.value),
+  ],
 );
 
 export const datasets = pgTable(
