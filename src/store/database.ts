@@ -9,6 +9,7 @@ import type { SQL } from "drizzle-orm";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
 import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { drizzle as drizzlePostgres } from "drizzle-orm/postgres-js";
+import { type ConstructorOptions, fromPglite } from "pg-boss";
 import postgres from "postgres";
 import { readAsset } from "../assets.ts";
 import { reasonOf, SluiceError } from "../errors.ts";
@@ -22,8 +23,8 @@ export interface Database {
   readonly orm: Orm;
   /** Rows of a raw statement, as plain objects (the drivers differ in how they wrap them). */
   rows<Row extends object>(statement: SQL, within?: Orm): Promise<Row[]>;
-  /** The statement interface that the queue wants: positional parameters, `{ rows }`. */
-  executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+  /** How the queue reaches the same database. */
+  readonly queue: ConstructorOptions;
   /** Resolves when the database answers within the deadline, rejects otherwise. */
   ping(deadlineMs?: number): Promise<void>;
   close(): Promise<void>;
@@ -48,9 +49,8 @@ export function openPostgres(url: string): Database {
     rows: async <Row extends object>(statement: SQL, within = orm) => [
       ...((await within.execute(statement)) as unknown as Row[]),
     ],
-    executeSql: async (text, values = []) => ({
-      rows: [...(await client.unsafe(text, values as never[]))],
-    }),
+    // The queue keeps its own few connections: it speaks to Postgres by another driver.
+    queue: { connectionString: url, max: 3, application_name: "sluice-queue" },
     ping: (deadlineMs = PING_MS) => within(deadlineMs, client`select 1`),
     close: () => client.end({ timeout: 5 }),
   };
@@ -103,11 +103,7 @@ function overPglite(pglite: PGlite): Database {
     orm,
     rows: async <Row extends object>(statement: SQL, within = orm) =>
       ((await within.execute(statement)) as unknown as { rows: Row[] }).rows,
-    executeSql: async (text, values) => {
-      if (values !== undefined && values.length > 0) return pglite.query(text, values);
-      const results = await pglite.exec(text);
-      return results.at(-1) ?? { rows: [] };
-    },
+    queue: { db: fromPglite(pglite), backend: "pglite" },
     ping: (deadlineMs = PING_MS) => within(deadlineMs, pglite.query("select 1")),
     close: () => pglite.close(),
   };

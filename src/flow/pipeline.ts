@@ -1,0 +1,167 @@
+/*
+ * The engine of a pipeline run: steps in order under a lease, each one's state in its row. A run
+ * that another worker left resumes at the first step that did not succeed.
+ */
+import { reasonOf, SluiceError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import {
+  LEASE_MS,
+  type Lease,
+  type PipelineRun,
+  type PipelineRuns,
+} from "../store/pipeline-runs.ts";
+
+export type StepResult = Record<string, unknown>;
+
+/** What a step is given. */
+export interface StepContext {
+  readonly run: PipelineRun;
+  readonly lease: Lease;
+  /** Results of the steps that succeeded before, by name. */
+  readonly results: Readonly<Record<string, StepResult>>;
+  /** Adds a line to the step's log, which people read. */
+  say(line: string): Promise<void>;
+  /** Aborts when the lease is lost, the deadline has passed or the process stops. */
+  readonly signal: AbortSignal;
+}
+
+/** What a step gives: its result; `skip` ends the run, as nothing more is to be done. */
+export type StepOutcome = StepResult | Skip;
+
+export interface Skip {
+  readonly skip: { readonly reason: string; readonly detail: string };
+}
+
+export interface PipelineStep {
+  readonly name: string;
+  readonly deadlineMs: number;
+  run(context: StepContext): Promise<StepOutcome>;
+}
+
+const STEP_ATTEMPTS = 5;
+
+/**
+ * Works on a run until it ends or the lease is lost. Errors that may pass (with `retryAfter`) are
+ * tried again within the run; any other ends it as `failed` with the error's code.
+ */
+export async function executeRun(
+  run: PipelineRun,
+  lease: Lease,
+  steps: readonly PipelineStep[],
+  deps: { runs: PipelineRuns; log: Log; stopping: AbortSignal },
+): Promise<void> {
+  const { runs, log, stopping } = deps;
+  const lost = new AbortController();
+  const beat = setInterval(() => {
+    runs.heartbeat(lease).then(
+      (held) => held || lost.abort(new Error("the lease was lost")),
+      (thrown) => log.warn("heartbeat_failed", { run: run.id, reason: reasonOf(thrown) }),
+    );
+  }, LEASE_MS / 4);
+  try {
+    const states = new Map((await runs.stepsOf(run.id)).map((step) => [step.step, step]));
+    const results: Record<string, StepResult> = {};
+    for (const step of steps) {
+      const state = states.get(step.name);
+      if (state?.status === "succeeded") {
+        results[step.name] = state.result ?? {};
+        continue;
+      }
+      const signal = AbortSignal.any([lost.signal, stopping]);
+      const outcome = await executeStep(step, { run, lease, results, signal }, deps);
+      if ("skip" in outcome) {
+        const { reason, detail } = (outcome as Skip).skip;
+        await runs.endStep(lease, step.name, "skipped", { reason, detail });
+        await runs.finish(lease, "skipped", reason, detail);
+        log.info("pipeline_run_skipped", { pipeline: run.pipeline, run: run.id, reason });
+        return;
+      }
+      results[step.name] = outcome as StepResult;
+      await runs.endStep(lease, step.name, "succeeded", outcome as StepResult);
+    }
+    await runs.finish(lease, "succeeded");
+    log.info("pipeline_run_succeeded", { pipeline: run.pipeline, run: run.id });
+  } catch (thrown) {
+    await endBadly(thrown, run, lease, deps);
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+async function executeStep(
+  step: PipelineStep,
+  context: Pick<StepContext, "run" | "lease" | "results" | "signal">,
+  { runs, log }: { runs: PipelineRuns; log: Log },
+): Promise<StepOutcome> {
+  for (let attempt = 1; ; attempt++) {
+    context.signal.throwIfAborted();
+    await runs.startStep(context.lease, step.name);
+    try {
+      return await step.run({
+        ...context,
+        say: (line) => runs.logStep(context.lease, step.name, line),
+        signal: AbortSignal.any([context.signal, AbortSignal.timeout(step.deadlineMs)]),
+      });
+    } catch (thrown) {
+      const wait = thrown instanceof SluiceError ? thrown.retryAfter : null;
+      if (wait === null || attempt === STEP_ATTEMPTS || context.signal.aborted) {
+        throw new StepError(step.name, thrown);
+      }
+      log.warn("step_retry", { step: step.name, run: context.run.id, reason: reasonOf(thrown) });
+      await runs.logStep(context.lease, step.name, `${reasonOf(thrown)} Tried again.`);
+      await sleep(wait * 1_000 * 2 ** (attempt - 1), context.signal);
+    }
+  }
+}
+
+/** Which step an error came from. */
+class StepError extends Error {
+  readonly step: string;
+
+  constructor(step: string, cause: unknown) {
+    super(reasonOf(cause), { cause });
+    this.step = step;
+  }
+}
+
+async function endBadly(
+  thrown: unknown,
+  run: PipelineRun,
+  lease: Lease,
+  { runs, log, stopping }: { runs: PipelineRuns; log: Log; stopping: AbortSignal },
+): Promise<void> {
+  if (stopping.aborted) return runs.giveBack(lease);
+  const step = thrown instanceof StepError ? thrown.step : null;
+  const cause = thrown instanceof StepError ? thrown.cause : thrown;
+  const reason = cause instanceof SluiceError ? cause.code : "internal_error";
+  log.error("pipeline_run_failed", {
+    pipeline: run.pipeline,
+    run: run.id,
+    step,
+    reason,
+    detail: reasonOf(cause),
+    ...(cause instanceof SluiceError ? {} : { stack: (cause as Error)?.stack }),
+  });
+  // A lost lease is no end of the run: whoever took it over goes on.
+  if (reason === "lease_lost") return;
+  try {
+    if (step !== null) {
+      await runs.endStep(lease, step, "failed", { reason, detail: reasonOf(cause) });
+    }
+    await runs.finish(lease, "failed", reason, reasonOf(cause));
+  } catch (second) {
+    log.warn("pipeline_run_end_not_written", { run: run.id, reason: reasonOf(second) });
+  }
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}

@@ -1,0 +1,188 @@
+/*
+ * Forecasts of the next candle by the champion. A forecast is stored, with the digests of its
+ * inputs and of its model, before it is answered; asked again on the same inputs, it is the same.
+ */
+import { SluiceError } from "../errors.ts";
+import { type Series, seriesOf } from "../feature/candles.ts";
+import { featuresAt } from "../feature/features.ts";
+import { lookbackOf } from "../feature/spec.ts";
+import type { ModelFile } from "../models.ts";
+import type { CandleStore } from "../store/candles.ts";
+import type { Forecasts, NewForecast } from "../store/forecasts.ts";
+import { sha256 } from "../store/objects.ts";
+import { type Candle, type Instant, iso, newestClosed, UNIT_MS } from "../types.ts";
+import type { Champion, Champions } from "./champions.ts";
+
+/** The answer of `GET /v1/models/{m}/forecast`. Prices in the quote currency. */
+export interface ForecastAnswer {
+  readonly id: string;
+  readonly model: { readonly name: string; readonly version: number; readonly digest: string };
+  readonly market: string;
+  readonly made_at: string;
+  readonly last_closed: { readonly start: string; readonly close: number } | null;
+  readonly target: { readonly start: string; readonly close: string };
+  /** Probability that the target candle closes above the last one; null when abstaining. */
+  readonly up: number | null;
+  readonly quantiles: { readonly p10: number; readonly p50: number; readonly p90: number } | null;
+  readonly skill: {
+    readonly log_loss: number;
+    readonly baseline_log_loss: number;
+    readonly better: boolean;
+  };
+  readonly abstain: { readonly reason: string; readonly detail: string } | null;
+}
+
+export interface ForecastDeps {
+  readonly models: ReadonlyMap<string, ModelFile>;
+  readonly champions: Champions;
+  readonly candles: CandleStore;
+  readonly forecasts: Forecasts;
+  readonly clock: { now(): Instant };
+}
+
+export interface Forecaster {
+  forecast(model: string): Promise<ForecastAnswer>;
+  /** Forgets what is kept in memory: candles have come in. */
+  candlesChanged(): void;
+}
+
+interface Kept {
+  readonly slot: Instant;
+  readonly digest: string;
+  readonly until: number;
+  readonly answer: Promise<ForecastAnswer>;
+}
+
+/** How long an answer is given again before the candles are read anew (other replicas collect). */
+const KEEP_MS = 5_000;
+
+export function makeForecaster(deps: ForecastDeps): Forecaster {
+  const kept = new Map<string, Kept>();
+  return {
+    candlesChanged: () => kept.clear(),
+    forecast: async (name) => {
+      const model = deps.models.get(name);
+      if (model === undefined) throw unknownModel(name, deps.models);
+      const champion = deps.champions.get(name);
+      const slot = newestClosed(deps.clock.now()) + UNIT_MS;
+      const known = kept.get(name);
+      if (
+        known !== undefined &&
+        known.slot === slot &&
+        known.digest === champion.digest &&
+        known.until > Date.now()
+      ) {
+        return known.answer;
+      }
+      const answer = makeForecast(champion, slot, deps);
+      kept.set(name, { slot, digest: champion.digest, until: Date.now() + KEEP_MS, answer });
+      // A failure is not kept: the next request tries anew.
+      answer.catch(() => kept.delete(name));
+      return answer;
+    },
+  };
+}
+
+async function makeForecast(
+  champion: Champion,
+  slot: Instant,
+  deps: ForecastDeps,
+): Promise<ForecastAnswer> {
+  const { facts } = champion;
+  const from = slot - lookbackOf(facts.feature_spec) * UNIT_MS;
+  const markets = [...new Set([facts.market, ...facts.feature_spec.peers])];
+  const lists = await Promise.all(
+    markets.map((market) => deps.candles.read(market, { from, to: slot })),
+  );
+  const series = new Map<string, Series>(
+    markets.map((market, i) => [market, seriesOf(market, lists[i] ?? [])]),
+  );
+  const features = featuresAt(facts.feature_spec, series, facts.market, slot);
+  const own = lists[0] ?? [];
+  const last = own.at(-1) ?? null;
+  const abstain = await abstainReason(last, slot, facts.market, deps);
+  const output = abstain === null ? await champion.session.run(features, 1) : null;
+  const answer: ForecastAnswer = {
+    id: Bun.randomUUIDv7(),
+    model: { name: champion.model, version: champion.version, digest: champion.digest },
+    market: facts.market,
+    made_at: iso(deps.clock.now()),
+    last_closed: last === null ? null : { start: iso(last.start), close: last.close },
+    target: { start: iso(slot), close: iso(slot + UNIT_MS) },
+    up: output === null ? null : output.probability[0]!,
+    quantiles: output === null || last === null ? null : pricesOf(last, output.quantiles),
+    skill: {
+      log_loss: facts.skill.log_loss,
+      baseline_log_loss: facts.skill.baseline_log_loss,
+      better: facts.skill.better,
+    },
+    abstain,
+  };
+  const row = await deps.forecasts.store(rowOf(answer, champion, slot, features, own));
+  return row.answer as unknown as ForecastAnswer;
+}
+
+/** Quantiles of the log return become prices at the target candle's close. */
+const pricesOf = (last: Candle, quantiles: Float32Array) => ({
+  p10: last.close * Math.exp(quantiles[0]!),
+  p50: last.close * Math.exp(quantiles[1]!),
+  p90: last.close * Math.exp(quantiles[2]!),
+});
+
+async function abstainReason(
+  last: Candle | null,
+  slot: Instant,
+  market: string,
+  deps: ForecastDeps,
+): Promise<ForecastAnswer["abstain"]> {
+  const wanted = slot - UNIT_MS;
+  if (last?.start === wanted) return null;
+  const holes = await deps.candles.holesOf(market, { from: wanted, to: slot });
+  const empty = holes.some((hole) => hole.state === "confirmed_empty");
+  if (last !== null && empty && wanted - last.start <= 3 * UNIT_MS) return null;
+  return {
+    reason: "stale_candles",
+    detail: `The candle ${iso(wanted)} has closed and is not collected yet; the newest stored is ${
+      last === null ? "none" : iso(last.start)
+    }.`,
+  };
+}
+
+function rowOf(
+  answer: ForecastAnswer,
+  champion: Champion,
+  slot: Instant,
+  features: Float32Array,
+  own: readonly Candle[],
+): NewForecast {
+  const [before, last] = own.slice(-2);
+  const wentUp = before !== undefined && last !== undefined && last.close > before.close;
+  const baselines = Object.entries(champion.facts.baselines).map(([name, chance]) => [
+    name,
+    wentUp ? chance.after_up : chance.after_other,
+  ]);
+  const bytes = new Uint8Array(features.buffer, features.byteOffset, features.byteLength);
+  const inputs = `${champion.facts.feature_digest} ${answer.abstain?.reason ?? ""} ${sha256(bytes)}`;
+  return {
+    id: answer.id,
+    model: champion.model,
+    version: champion.version,
+    modelDigest: champion.digest,
+    inputsDigest: sha256(inputs),
+    market: answer.market,
+    targetStart: slot,
+    madeAt: Date.parse(answer.made_at),
+    answer: { ...answer },
+    up: answer.up,
+    baselines: Object.fromEntries(baselines),
+  };
+}
+
+/** A name that no model file has. */
+export const unknownModel = (name: string, models: ReadonlyMap<string, unknown>): SluiceError =>
+  new SluiceError({
+    code: "unknown_model",
+    status: 404,
+    detail: `There is no model "${name}".`,
+    fix: `Models here: ${[...models.keys()].join(", ")}.`,
+  });

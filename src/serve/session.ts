@@ -1,0 +1,92 @@
+/*
+ * One ONNX model loaded and ready. Sessions are not released while a call is under way: the
+ * runtime would reject it.
+ */
+import type { InferenceSession, Tensor } from "onnxruntime-node";
+import { reasonOf, SluiceError } from "../errors.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** What a market model answers, row by row: float32 widened. */
+export interface MarketOutput {
+  readonly probability: Float32Array;
+  /** p10, p50, p90 of the log return, row after row. */
+  readonly quantiles: Float32Array;
+}
+
+export interface Session {
+  /** Runs `rows` rows of features, row-major. */
+  run(features: Float32Array, rows: number): Promise<MarketOutput>;
+  /** Waits for calls under way, then frees the memory. */
+  release(): Promise<void>;
+}
+
+/** Loads a model for `columns` features, or throws `artifact_unusable`. */
+export async function openSession(
+  runtime: Runtime,
+  bytes: Uint8Array,
+  columns: number,
+): Promise<Session> {
+  let session: InferenceSession;
+  try {
+    // One thread: the calls are short, and a pool of threads would pin the host's cores.
+    session = await runtime.InferenceSession.create(bytes, {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      enableCpuMemArena: false,
+      logSeverityLevel: 3,
+    });
+  } catch (thrown) {
+    throw unusable(reasonOf(thrown), thrown);
+  }
+  for (const name of ["probability", "quantiles"]) {
+    if (!session.outputNames.includes(name)) {
+      await session.release();
+      throw unusable(`it has no output "${name}" (it has ${session.outputNames.join(", ")})`);
+    }
+  }
+  let inFlight = 0;
+  let idle: (() => void) | null = null;
+  return {
+    run: async (features, rows) => {
+      inFlight++;
+      try {
+        const feeds = { features: new runtime.Tensor("float32", features, [rows, columns]) };
+        return decode(await session.run(feeds), rows);
+      } finally {
+        inFlight--;
+        if (inFlight === 0) idle?.();
+      }
+    },
+    release: async () => {
+      if (inFlight > 0) {
+        await new Promise<void>((resolve) => {
+          idle = resolve;
+        });
+      }
+      await session.release();
+    },
+  };
+}
+
+function decode(outputs: Record<string, Tensor>, rows: number): MarketOutput {
+  const probability = outputs["probability"]?.data as Float32Array;
+  const quantiles = outputs["quantiles"]?.data as Float32Array;
+  const finite = probability.every(Number.isFinite) && quantiles.every(Number.isFinite);
+  if (probability.length !== rows || quantiles.length !== rows * 3 || !finite) {
+    throw new SluiceError({
+      code: "non_finite_output",
+      detail: "The model gave a value that is not a finite number.",
+      fix: "Roll the model back to the version before, and report the version's run.",
+    });
+  }
+  return { probability, quantiles };
+}
+
+const unusable = (reason: string, cause?: unknown): SluiceError =>
+  new SluiceError({
+    code: "artifact_unusable",
+    detail: `The artifact cannot be served: ${reason}.`,
+    fix: "Train again; if the object was damaged, restore it from a backup.",
+    cause,
+  });
