@@ -71,9 +71,6 @@ export const placeOf = (series: Series, t: Instant): number => (t - series.first
 export const closeAt = (series: Series, t: Instant): number =>
   series.close[placeOf(series, t)] ?? Number.NaN;
 
-/** The slot after the newest candle of a series: the first one that it can be asked to forecast. */
-export const endOf = (series: Series): Instant => series.first + series.close.length * UNIT_MS;
-
 function checkCandle(market: string, candle: Candle): void {
   if (candle.market !== market) {
     throw badCandle(market, candle, `is of ${candle.market}`, `candles of ${market} only`);

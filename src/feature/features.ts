@@ -89,10 +89,11 @@ export const featureFrame = (
 export const seriesIn = (series: ReadonlyMap<string, Series>, market: string): Series => {
   const found = series.get(market);
   if (found !== undefined) return found;
+  const given = [...series.keys()].join(", ") || "none";
   throw new SluiceError({
     code: "unknown_market",
     status: 422,
-    detail: `features: no candles were given for ${market}, only for ${[...series.keys()].join(", ") || "none"}`,
+    detail: `features: no candles were given for ${market}, only for ${given}`,
     fix: "Give a series (it may be empty) for the market and for each peer of the spec.",
   });
 };

@@ -2,9 +2,11 @@
  * The formulas. Each is a name and a function of the closed candles before a slot; the list is
  * the one source of both the names and the values, so they cannot fall out of step. All of them
  * are ratios: a price level would tie a model to the year that it learned from, and prices in
- * KRW do not fit float32.
+ * KRW do not fit float32. `log` is the project's own, because engines differ in the last place of
+ * theirs and the same candles must give the same bytes.
  */
 import { CMO } from "trading-signals";
+import { log } from "../learn/math.ts";
 import type { Instant } from "../types.ts";
 import type { FeatureSpec } from "./spec.ts";
 import type { Window } from "./window.ts";
@@ -54,15 +56,15 @@ const own = (name: string, at: (window: Window) => number): Formula => ({
 
 /** Log return over `lag` candles that ends at candle `from`. */
 const logReturn = ({ close }: Window, from: number, lag: number): number =>
-  Math.log(close[from]! / close[from + lag]!);
+  log(close[from]! / close[from + lag]!);
 
 /** A flat candle has no inside to lie in: the middle says "no news". */
 const placeBetween = (value: number, low: number, high: number): number =>
   high === low ? 0.5 : (value - low) / (high - low);
 
 const SHAPE: readonly Formula[] = [
-  own("range", ({ high, low }) => Math.log(high[0]! / low[0]!)),
-  own("body", ({ open, close }) => Math.log(close[0]! / open[0]!)),
+  own("range", ({ high, low }) => log(high[0]! / low[0]!)),
+  own("body", ({ open, close }) => log(close[0]! / open[0]!)),
   own("close_place", ({ low, high, close }) => placeBetween(close[0]!, low[0]!, high[0]!)),
 ];
 
@@ -93,7 +95,7 @@ const scaledReturn = (window: Window, lag: number, candles: number, share: numbe
  */
 const againstMean = (values: Float64Array, candles: number, share: number): number => {
   const mean = meanOf(values, candles, share);
-  return mean > 0 ? Math.log(Math.max(values[0]! / mean, 1e-3)) : Number.NaN;
+  return mean > 0 ? log(Math.max(values[0]! / mean, 1e-3)) : Number.NaN;
 };
 
 /**
@@ -127,7 +129,7 @@ const stochastic = (window: Window, candles: number, share: number): number => {
 };
 
 const distance = ({ close }: Window, candles: number, share: number): number =>
-  Math.log(close[0]! / meanOf(close, candles, share));
+  log(close[0]! / meanOf(close, candles, share));
 
 const meanOf = (values: Float64Array, candles: number, share: number): number => {
   let sum = 0;

@@ -2,6 +2,7 @@
  * What a candle did. The label of slot t is the log return from the close of the candle before to
  * the close of the candle that starts at t: the horizon is one candle.
  */
+import { log } from "../learn/math.ts";
 import type { Instant } from "../types.ts";
 import { UNIT_MS } from "../types.ts";
 import type { Series } from "./candles.ts";
@@ -38,7 +39,7 @@ export const labelAt = (series: Series, slot: Instant): Label | null => {
   const close = closeAt(series, slot);
   const before = closeAt(series, slot - UNIT_MS);
   if (Number.isNaN(close) || Number.isNaN(before)) return null;
-  const moved = Math.log(close / before);
+  const moved = log(close / before);
   // Compared as prices: a tiny move must not be lost in the logarithm.
   return { return: moved, up: close > before, unchanged: close === before };
 };

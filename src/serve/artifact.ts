@@ -42,7 +42,7 @@ export const artifactMetadata = (of: ArtifactFacts): Record<string, string> => (
 /** Reads the facts back; `artifact_unusable` when the bytes are no artifact of a market model. */
 export function readFacts(bytes: Uint8Array): ArtifactFacts {
   try {
-    return v.parse(facts, JSON.parse(readMetadata(bytes)[KEY] ?? "null")) as ArtifactFacts;
+    return v.parse(facts, JSON.parse(readMetadata(bytes).metadata[KEY] ?? "null")) as ArtifactFacts;
   } catch (thrown) {
     throw new SluiceError({
       code: "artifact_unusable",

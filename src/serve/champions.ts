@@ -58,8 +58,13 @@ export function makeChampions(deps: ChampionDeps): Champions {
     const alias = await promotion.champion(model);
     readAt = Date.now();
     const current = loaded.get(model);
-    if (alias === null || (current?.version === alias.version && current.digest === alias.digest)) {
-      if (current !== undefined) troubles.delete(model);
+    if (alias === null) return;
+    if (
+      current !== undefined &&
+      current.digest === alias.digest &&
+      current.version === alias.version
+    ) {
+      troubles.delete(model);
       return;
     }
     const bytes = await objects.get(alias.digest);

@@ -1,0 +1,246 @@
+/*
+ * The steps of a market pipeline: collect -> verify -> train -> evaluate -> promote -> forecast.
+ * Each can be repeated after a crash: what it made before is found again, not made twice.
+ */
+import { SluiceError } from "../errors.ts";
+import { defaultSpec, lookbackOf } from "../feature/spec.ts";
+import type { Collector } from "../market/collect.ts";
+import type { VerifyReport } from "../market/verify.ts";
+import type { ModelFile } from "../models.ts";
+import { type Gate, judge } from "../registry/gates.ts";
+import type { Promotion } from "../registry/promotion.ts";
+import type { Tracking } from "../registry/tracking.ts";
+import type { Versions } from "../registry/versions.ts";
+import type { Champions } from "../serve/champions.ts";
+import type { Forecaster } from "../serve/forecast.ts";
+import type { CandleStore } from "../store/candles.ts";
+import type { Forecasts } from "../store/forecasts.ts";
+import type { PipelineRuns } from "../store/pipeline-runs.ts";
+import { type Candle, type Instant, iso, newestClosed, UNIT_MS } from "../types.ts";
+import { compareWithChampion } from "./evaluate.ts";
+import type { PipelineStep, StepContext, StepOutcome, StepResult } from "./pipeline.ts";
+import { recordTraining } from "./record.ts";
+import type { Train } from "./trainer.ts";
+
+export interface StepDeps {
+  readonly clock: { now(): Instant };
+  readonly collector: Collector;
+  readonly candles: CandleStore;
+  readonly verify: (model: ModelFile) => Promise<VerifyReport[]>;
+  readonly train: Train;
+  readonly tracking: Tracking;
+  readonly versions: Versions;
+  readonly promotion: Promotion;
+  readonly champions: Champions;
+  readonly forecaster: Forecaster;
+  readonly forecasts: Forecasts;
+  readonly runs: PipelineRuns;
+}
+
+export const STEP_NAMES: readonly string[] = [
+  "collect",
+  "verify",
+  "train",
+  "evaluate",
+  "promote",
+  "forecast",
+];
+
+const MINUTE = 60_000;
+
+/** The steps of one model's pipeline. */
+export function stepsOf(model: ModelFile, deps: StepDeps): PipelineStep[] {
+  return [
+    { name: "collect", deadlineMs: 60 * MINUTE, run: (context) => collect(model, deps, context) },
+    { name: "verify", deadlineMs: 5 * MINUTE, run: (context) => verify(model, deps, context) },
+    { name: "train", deadlineMs: 30 * MINUTE, run: (context) => train(model, deps, context) },
+    { name: "evaluate", deadlineMs: 5 * MINUTE, run: (context) => evaluate(model, deps, context) },
+    { name: "promote", deadlineMs: MINUTE, run: (context) => promote(model, deps, context) },
+    { name: "forecast", deadlineMs: MINUTE, run: (context) => forecast(model, deps, context) },
+  ];
+}
+
+/** Market and peers, the model's own first. */
+const marketsOfModel = ({ collect }: ModelFile): string[] => [collect.market, ...collect.others];
+
+async function collect(model: ModelFile, deps: StepDeps, context: StepContext) {
+  const result: StepResult = {};
+  const { since } = model.collect;
+  for (const market of marketsOfModel(model)) {
+    const report = await deps.collector.collect(market, { since, signal: context.signal });
+    result[market] = { ...report };
+    await context.say(
+      `${market}: ${report.stored} candles stored, ${report.revised} revised, ` +
+        `${report.quarantined} quarantined, ${report.requests} requests.`,
+    );
+  }
+  deps.forecaster.candlesChanged();
+  const outcomes = await deps.forecasts.joinOutcomes();
+  if (outcomes > 0) await context.say(`${outcomes} forecasts got their outcome.`);
+  return { ...result, outcomes };
+}
+
+async function verify(model: ModelFile, deps: StepDeps, context: StepContext) {
+  const reports = await deps.verify(model);
+  for (const report of reports) await context.say(`${report.market}: ${report.verdict}.`);
+  const bad = reports.find((report) => report.verdict === "fail");
+  if (bad === undefined) return { reports };
+  const checks = bad.checks.filter((check) => check.verdict === "fail");
+  throw new SluiceError({
+    code: "verification_failed",
+    detail: `${bad.market}: ${checks.map((check) => check.detail).join(" ")}`,
+    fix: "See `sluice verify`; nothing is learned from these candles until they pass.",
+  });
+}
+
+async function train(model: ModelFile, deps: StepDeps, context: StepContext): Promise<StepOutcome> {
+  const { run, say, signal } = context;
+  const asOf = deps.clock.now();
+  const { result, artifact } = await deps.train(
+    { model, slot: run.slot, asOf, candles: await candlesOf(model, run.slot, asOf, deps) },
+    {
+      name: run.id,
+      signal,
+      onProgress: quarterly((text) => void say(text).catch(() => {})),
+    },
+  );
+  if (result.skip !== null) return { skip: result.skip };
+  const { runId, version } = await recordTraining(model, result, artifact, deps, context);
+  await say(`Version ${version.version} stands: ${result.summary}`);
+  return { runId, version: version.version, digest: version.digest, leaks: result.leaks.length };
+}
+
+/** Candles from `since` to the run's slot, of all markets the model looks at. */
+async function candlesOf(model: ModelFile, slot: Instant, asOf: Instant, deps: StepDeps) {
+  const lookback = lookbackOf(defaultSpec(marketsOfModel(model))) * UNIT_MS;
+  const from = model.collect.since - lookback;
+  const lists: Record<string, readonly Candle[]> = {};
+  for (const market of marketsOfModel(model)) {
+    lists[market] = await deps.candles.read(market, { from, to: slot, asOf });
+  }
+  return lists;
+}
+
+/** Passes on about every fourth part of the way: a step's log is for people. */
+function quarterly(say: (text: string) => void): (share: number, text: string) => void {
+  let next = 0;
+  return (share, text) => {
+    if (share < next) return;
+    next = share + 0.25;
+    say(text);
+  };
+}
+
+async function evaluate(model: ModelFile, deps: StepDeps, context: StepContext) {
+  const { version, runId, leaks } = context.results["train"] as {
+    version: number;
+    runId: string;
+    leaks: number;
+  };
+  const champion = await deps.promotion.champion(model.name);
+  const { paired, candidate, parity } = await compareWithChampion(
+    model,
+    runId,
+    champion?.version === version ? null : champion,
+    deps,
+  );
+  const reports = (context.results["verify"]?.["reports"] ?? []) as VerifyReport[];
+  const warned = reports.some((report) => report.verdict === "warn");
+  const { passed, gates } = judge({
+    verification: warned ? "warn" : "pass",
+    leaks,
+    parity,
+    candidate,
+    paired,
+    options: {
+      maxAuc: model.promote.max_auc,
+      tolerance: model.promote.tolerance,
+      rule: model.promote.rule,
+    },
+  });
+  await deps.versions.recordGates(model.name, version, gates);
+  for (const gate of gates) {
+    await context.say(`${gate.passed ? "passed" : "FAILED"} ${gate.name}: ${gate.detail}`);
+  }
+  return { passed, gates, champion: champion?.version ?? null };
+}
+
+async function promote(model: ModelFile, deps: StepDeps, context: StepContext) {
+  const { version } = context.results["train"] as { version: number };
+  const { passed, gates, champion } = context.results["evaluate"] as {
+    passed: boolean;
+    gates: Gate[];
+    champion: number | null;
+  };
+  const actor = `pipeline:${context.run.id}`;
+  const guard = (tx: Parameters<PipelineRuns["assertHeld"]>[0]) =>
+    deps.runs.assertHeld(tx, context.lease);
+  if (!passed) {
+    const failed = gates.filter((gate) => !gate.passed).map((gate) => gate.name);
+    await deps.promotion.setAlias(model.name, "challenger", version, {
+      actor,
+      reason: `gates failed: ${failed.join(", ")}`,
+      guard,
+    });
+    await context.say(`Not promoted: ${failed.join(", ")}.`);
+    return { promoted: false, champion, failed };
+  }
+  const reason = champion === null ? "first champion" : `passed the gates against ${champion}`;
+  // A resumed step finds that it promoted already: promoting the champion again changes nothing.
+  const now = (await deps.promotion.champion(model.name))?.version ?? null;
+  if (now !== version) {
+    await deps.promotion.promote({
+      name: model.name,
+      version,
+      expected: champion,
+      actor,
+      reason,
+      guard,
+    });
+  }
+  await deps.champions.refresh(model.name);
+  await context.say(`Version ${version} is champion: ${reason}.`);
+  return { promoted: true, champion: version };
+}
+
+async function forecast(model: ModelFile, deps: StepDeps, context: StepContext) {
+  if (newestClosed(deps.clock.now()) + UNIT_MS !== context.run.slot) {
+    await context.say("The slot has passed; the run of the newest slot forecasts.");
+    return { forecast: null };
+  }
+  await deps.champions.refresh(model.name);
+  const answer = await deps.forecaster.forecast(model.name);
+  await context.say(
+    answer.abstain === null
+      ? `Up with probability ${answer.up?.toFixed(4)} by ${answer.target.close}.`
+      : `Abstained: ${answer.abstain.detail}`,
+  );
+  return { forecast: answer.id, up: answer.up, target: answer.target };
+}
+
+/** The one step of a backfill. */
+export function backfillStep(deps: StepDeps): PipelineStep {
+  return {
+    name: "backfill",
+    deadlineMs: 6 * 60 * MINUTE,
+    run: async (context) => {
+      const { market, from, to } = context.run.options as {
+        market: string;
+        from: Instant;
+        to: Instant;
+      };
+      const report = await deps.collector.collect(market, {
+        since: from,
+        until: to,
+        again: true,
+        signal: context.signal,
+      });
+      deps.forecaster.candlesChanged();
+      await context.say(
+        `${market} ${iso(from)} to ${iso(to)}: ${report.stored} stored, ${report.revised} revised, ` +
+          `${report.quarantined} quarantined.`,
+      );
+      return { ...report };
+    },
+  };
+}

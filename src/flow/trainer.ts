@@ -1,0 +1,170 @@
+/*
+ * Training in a child process of the same program: low priority, a deadline, a bound on memory,
+ * and a heartbeat, so that whatever a training does, serving goes on; its death is a failed step.
+ * Parent and child share a work folder: the job and the candles go in, the result and the
+ * artifact come out.
+ */
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { constants, setPriority } from "node:os";
+import { join } from "node:path";
+import { reasonOf, SluiceError } from "../errors.ts";
+import type { ModelFile } from "../models.ts";
+import type { Candle, Instant } from "../types.ts";
+import type { TrainingResult } from "./training.ts";
+
+/** What a training is given. Candles are those known at `asOf`, oldest first, by market. */
+export interface TrainingJob {
+  readonly model: ModelFile;
+  /** The slot of the run: the newest label is that of the candle before it. */
+  readonly slot: Instant;
+  readonly asOf: Instant;
+  readonly candles: Readonly<Record<string, readonly Candle[]>>;
+}
+
+export interface Trained {
+  readonly result: TrainingResult;
+  readonly artifact: Uint8Array;
+}
+
+export interface TrainerDeps {
+  /** Folder below which each training has a work folder of its own. */
+  readonly workFolder: string;
+  /** Where native libraries are unpacked. */
+  readonly cacheFolder: string;
+  readonly memoryLimitBytes: number;
+  readonly silenceLimitMs: number;
+}
+
+export type Train = (
+  job: TrainingJob,
+  options: { readonly name: string; readonly signal: AbortSignal; readonly onProgress: OnProgress },
+) => Promise<Trained>;
+
+/** A share from 0 to 1 and what is being done. */
+export type OnProgress = (share: number, text: string) => void;
+
+export const JOB_FILE = "job.json";
+export const RESULT_FILE = "result.json";
+export const ARTIFACT_FILE = "model.onnx";
+
+/** What the child writes when it fails by a known error. */
+export interface ChildFailure {
+  readonly error: { readonly code: string; readonly detail: string; readonly fix: string };
+}
+
+const compiled = import.meta.path.startsWith("/$bunfs/");
+
+/** The command that runs this program again: the binary itself, or bun on its source. */
+export const selfCommand = (...args: string[]): string[] =>
+  compiled
+    ? [process.execPath, ...args]
+    : [process.execPath, join(import.meta.dir, "../main.ts"), ...args];
+
+/** A trainer that spawns a child for each job; `training_failed` and its kin say why it ended. */
+export function makeTrainer(deps: TrainerDeps): Train {
+  return async (job, { name, signal, onProgress }) => {
+    const folder = join(deps.workFolder, name);
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    try {
+      await writeFile(
+        join(folder, JOB_FILE),
+        JSON.stringify({ ...job, cacheFolder: deps.cacheFolder }),
+      );
+      await runChild(folder, deps, signal, onProgress);
+      return {
+        result: JSON.parse(await readFile(join(folder, RESULT_FILE), "utf8")) as TrainingResult,
+        artifact: await readFile(join(folder, ARTIFACT_FILE)),
+      };
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  };
+}
+
+async function runChild(
+  folder: string,
+  deps: TrainerDeps,
+  signal: AbortSignal,
+  onProgress: OnProgress,
+): Promise<void> {
+  const child = Bun.spawn(selfCommand("train-child", folder), {
+    cwd: folder,
+    env: { TZ: "UTC", PATH: process.env["PATH"] ?? "" },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  lowerPriority(child.pid);
+  let ended: SluiceError | null = null;
+  let heardAt = Date.now();
+  const stop = (error: SluiceError) => {
+    ended ??= error;
+    child.kill("SIGKILL");
+  };
+  const onAbort = () =>
+    stop(failed("training_stopped", `it was stopped: ${reasonOf(signal.reason)}`));
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  const watch = setInterval(async () => {
+    if (Date.now() - heardAt > deps.silenceLimitMs) {
+      stop(failed("training_silent", `it said nothing for ${deps.silenceLimitMs / 1_000} s`));
+    }
+    const bytes = await residentBytes(child.pid);
+    if (bytes > deps.memoryLimitBytes) {
+      stop(failed("training_memory", `it used ${Math.round(bytes / 1e6)} MB of memory`));
+    }
+  }, 1_000);
+  try {
+    const errors = new Response(child.stderr).text();
+    for await (const line of linesOf(child.stdout)) {
+      heardAt = Date.now();
+      const [share, text] = line.split("\t");
+      onProgress(Number(share), text ?? "");
+    }
+    const code = await child.exited;
+    if (ended !== null) throw ended;
+    if (code !== 0) throw await childError(folder, code, await errors);
+  } finally {
+    clearInterval(watch);
+    signal.removeEventListener("abort", onAbort);
+    child.kill("SIGKILL");
+  }
+}
+
+/** Serving comes first. Not being allowed to say so is no reason not to train. */
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_LOW);
+  } catch {}
+}
+
+/** Resident memory of a process in bytes; 0 where the system does not tell. */
+async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024;
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let rest = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+async function childError(folder: string, code: number, errors: string): Promise<SluiceError> {
+  const text = await readFile(join(folder, RESULT_FILE), "utf8").catch(() => null);
+  if (text === null) return failed("training_died", `exit code ${code}. ${errors.slice(-2_000)}`);
+  const { error } = JSON.parse(text) as ChildFailure;
+  return new SluiceError(error);
+}
+
+const failed = (code: string, reason: string): SluiceError =>
+  new SluiceError({
+    code,
+    detail: `The training process ended: ${reason}.`,
+    fix: "See the step's log; the next slot trains again, or ask for a retrain.",
+  });
