@@ -21,6 +21,8 @@ export interface StepContext {
   readonly results: Readonly<Record<string, StepResult>>;
   /** Adds a line to the step's log, which people read. */
   say(line: string): Promise<void>;
+  /** Tells how far the step is, as a share from 0 to 1, and at what. */
+  progress(share: number, text: string): void;
   /** Aborts when the lease is lost, the deadline has passed or the process stops. */
   readonly signal: AbortSignal;
 }
@@ -38,6 +40,14 @@ export interface PipelineStep {
   run(context: StepContext): Promise<StepOutcome>;
 }
 
+export interface ExecuteDeps {
+  readonly runs: PipelineRuns;
+  readonly log: Log;
+  /** Aborts when the process stops: the run is given back. */
+  readonly stopping: AbortSignal;
+  readonly onProgress: (share: number, text: string) => void;
+}
+
 const STEP_ATTEMPTS = 5;
 
 /**
@@ -48,7 +58,7 @@ export async function executeRun(
   run: PipelineRun,
   lease: Lease,
   steps: readonly PipelineStep[],
-  deps: { runs: PipelineRuns; log: Log; stopping: AbortSignal },
+  deps: ExecuteDeps,
 ): Promise<void> {
   const { runs, log, stopping } = deps;
   const lost = new AbortController();
@@ -91,7 +101,7 @@ export async function executeRun(
 async function executeStep(
   step: PipelineStep,
   context: Pick<StepContext, "run" | "lease" | "results" | "signal">,
-  { runs, log }: { runs: PipelineRuns; log: Log },
+  { runs, log, onProgress }: ExecuteDeps,
 ): Promise<StepOutcome> {
   for (let attempt = 1; ; attempt++) {
     context.signal.throwIfAborted();
@@ -100,6 +110,7 @@ async function executeStep(
       return await step.run({
         ...context,
         say: (line) => runs.logStep(context.lease, step.name, line),
+        progress: (share, text) => onProgress(share, `${step.name} ${text}`),
         signal: AbortSignal.any([context.signal, AbortSignal.timeout(step.deadlineMs)]),
       });
     } catch (thrown) {
@@ -128,7 +139,7 @@ async function endBadly(
   thrown: unknown,
   run: PipelineRun,
   lease: Lease,
-  { runs, log, stopping }: { runs: PipelineRuns; log: Log; stopping: AbortSignal },
+  { runs, log, stopping }: ExecuteDeps,
 ): Promise<void> {
   if (stopping.aborted) return runs.giveBack(lease);
   const step = thrown instanceof StepError ? thrown.step : null;

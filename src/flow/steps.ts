@@ -7,19 +7,20 @@ import { defaultSpec, lookbackOf } from "../feature/spec.ts";
 import type { Collector } from "../market/collect.ts";
 import type { VerifyReport } from "../market/verify.ts";
 import type { ModelFile } from "../models.ts";
-import { type Gate, judge } from "../registry/gates.ts";
+import type { Gate } from "../registry/gates.ts";
 import type { Promotion } from "../registry/promotion.ts";
 import type { Tracking } from "../registry/tracking.ts";
 import type { Versions } from "../registry/versions.ts";
 import type { Champions } from "../serve/champions.ts";
 import type { Forecaster } from "../serve/forecast.ts";
 import type { CandleStore } from "../store/candles.ts";
+import type { Orm } from "../store/database.ts";
 import type { Forecasts } from "../store/forecasts.ts";
 import type { PipelineRuns } from "../store/pipeline-runs.ts";
 import { type Candle, type Instant, iso, newestClosed, UNIT_MS } from "../types.ts";
-import { compareWithChampion } from "./evaluate.ts";
+import { judgeRun } from "./evaluate.ts";
 import type { PipelineStep, StepContext, StepOutcome, StepResult } from "./pipeline.ts";
-import { recordTraining } from "./record.ts";
+import { recordedBefore, recordTraining } from "./record.ts";
 import type { Train } from "./trainer.ts";
 
 export interface StepDeps {
@@ -67,7 +68,11 @@ async function collect(model: ModelFile, deps: StepDeps, context: StepContext) {
   const result: StepResult = {};
   const { since } = model.collect;
   for (const market of marketsOfModel(model)) {
-    const report = await deps.collector.collect(market, { since, signal: context.signal });
+    const report = await deps.collector.collect(market, {
+      since,
+      signal: context.signal,
+      onProgress: ({ done, total }) => context.progress(done / total, market),
+    });
     result[market] = { ...report };
     await context.say(
       `${market}: ${report.stored} candles stored, ${report.revised} revised, ` +
@@ -95,19 +100,26 @@ async function verify(model: ModelFile, deps: StepDeps, context: StepContext) {
 
 async function train(model: ModelFile, deps: StepDeps, context: StepContext): Promise<StepOutcome> {
   const { run, say, signal } = context;
+  // A crash may have come between the version and the end of this step.
+  const made = await recordedBefore(model.name, run.id, deps);
+  if (made !== null) return made;
   const asOf = deps.clock.now();
   const { result, artifact } = await deps.train(
     { model, slot: run.slot, asOf, candles: await candlesOf(model, run.slot, asOf, deps) },
     {
       name: run.id,
       signal,
-      onProgress: quarterly((text) => void say(text).catch(() => {})),
+      onProgress: context.progress,
     },
   );
   if (result.skip !== null) return { skip: result.skip };
-  const { runId, version } = await recordTraining(model, result, artifact, deps, context);
+  const guard = (tx: Orm) => deps.runs.assertHeld(tx, context.lease);
+  const { runId, version } = await recordTraining(
+    { model, result, artifact, pipelineRunId: run.id, asOf, guard },
+    deps,
+  );
   await say(`Version ${version.version} stands: ${result.summary}`);
-  return { runId, version: version.version, digest: version.digest, leaks: result.leaks.length };
+  return { runId, version: version.version, digest: version.digest };
 }
 
 /** Candles from `since` to the run's slot, of all markets the model looks at. */
@@ -121,43 +133,18 @@ async function candlesOf(model: ModelFile, slot: Instant, asOf: Instant, deps: S
   return lists;
 }
 
-/** Passes on about every fourth part of the way: a step's log is for people. */
-function quarterly(say: (text: string) => void): (share: number, text: string) => void {
-  let next = 0;
-  return (share, text) => {
-    if (share < next) return;
-    next = share + 0.25;
-    say(text);
-  };
-}
-
 async function evaluate(model: ModelFile, deps: StepDeps, context: StepContext) {
-  const { version, runId, leaks } = context.results["train"] as {
-    version: number;
-    runId: string;
-    leaks: number;
-  };
-  const champion = await deps.promotion.champion(model.name);
-  const { paired, candidate, parity } = await compareWithChampion(
+  const { version, runId } = context.results["train"] as { version: number; runId: string };
+  await deps.champions.refresh(model.name);
+  const { champion } = deps.champions.state(model.name);
+  const reports = (context.results["verify"]?.["reports"] ?? []) as VerifyReport[];
+  const { passed, gates } = await judgeRun(
     model,
     runId,
     champion?.version === version ? null : champion,
+    reports,
     deps,
   );
-  const reports = (context.results["verify"]?.["reports"] ?? []) as VerifyReport[];
-  const warned = reports.some((report) => report.verdict === "warn");
-  const { passed, gates } = judge({
-    verification: warned ? "warn" : "pass",
-    leaks,
-    parity,
-    candidate,
-    paired,
-    options: {
-      maxAuc: model.promote.max_auc,
-      tolerance: model.promote.tolerance,
-      rule: model.promote.rule,
-    },
-  });
   await deps.versions.recordGates(model.name, version, gates);
   for (const gate of gates) {
     await context.say(`${gate.passed ? "passed" : "FAILED"} ${gate.name}: ${gate.detail}`);
@@ -173,15 +160,11 @@ async function promote(model: ModelFile, deps: StepDeps, context: StepContext) {
     champion: number | null;
   };
   const actor = `pipeline:${context.run.id}`;
-  const guard = (tx: Parameters<PipelineRuns["assertHeld"]>[0]) =>
-    deps.runs.assertHeld(tx, context.lease);
+  const guard = (tx: Orm) => deps.runs.assertHeld(tx, context.lease);
   if (!passed) {
     const failed = gates.filter((gate) => !gate.passed).map((gate) => gate.name);
-    await deps.promotion.setAlias(model.name, "challenger", version, {
-      actor,
-      reason: `gates failed: ${failed.join(", ")}`,
-      guard,
-    });
+    const reason = `gates failed: ${failed.join(", ")}`;
+    await deps.promotion.setAlias(model.name, "challenger", version, actor, reason);
     await context.say(`Not promoted: ${failed.join(", ")}.`);
     return { promoted: false, champion, failed };
   }
@@ -229,11 +212,11 @@ export function backfillStep(deps: StepDeps): PipelineStep {
         from: Instant;
         to: Instant;
       };
-      const report = await deps.collector.collect(market, {
-        since: from,
-        until: to,
-        again: true,
+      const report = await deps.collector.again(market, {
+        from,
+        to,
         signal: context.signal,
+        onProgress: ({ done, total }) => context.progress(done / total, market),
       });
       deps.forecaster.candlesChanged();
       await context.say(

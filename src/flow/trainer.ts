@@ -157,6 +157,7 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
 
 async function childError(folder: string, code: number, errors: string): Promise<SluiceError> {
   const text = await readFile(join(folder, RESULT_FILE), "utf8").catch(() => null);
+  // No word from it: killed, out of memory, or a fault before it began.
   if (text === null) return failed("training_died", `exit code ${code}. ${errors.slice(-2_000)}`);
   const { error } = JSON.parse(text) as ChildFailure;
   return new SluiceError(error);

@@ -80,7 +80,7 @@ export const sigmoid = (x: number): number => {
 };
 
 /** log(1 + e^x) without overflow: the log-loss of a margin m is softplus(-m) where the outcome is 1. */
-export const softplus = (x: number): number => (x > 0 ? x : 0) - log(sigmoid(x < 0 ? -x : x));
+export const softplus = (x: number): number => Math.max(x, 0) - log(sigmoid(Math.abs(x)));
 
 /** log(p / (1 - p)): the margin of a probability; infinite at 0 and 1. */
 export const logit = (p: number): number => log(p / (1 - p));

@@ -73,8 +73,8 @@ export function makeChampions(deps: ChampionDeps): Champions {
     const session = await openSession(runtime, bytes, facts.features.length);
     // A smoke prediction before anybody is served by it.
     await session.run(new Float32Array(facts.features.length), 1);
-    const { runId } = await versions.version(model, alias.version);
     const { version, digest, since } = alias;
+    const runId = (await versions.version(model, version))?.runId ?? null;
     loaded.set(model, { model, version, digest, since, runId, facts, session });
     troubles.delete(model);
     log.info("champion_loaded", { model, version, digest });

@@ -64,12 +64,17 @@ export const makeGrower = (binned: BinnedFrame, rules: GrowRules) => {
       sums.hessian >= 2 * rules.minHessian &&
       (rules.depth === 0 || depth < rules.depth);
 
-    const open = (leaf: Leaf, depth: number, histogram: Float64Array | null): OpenLeaf => {
-      const split =
-        histogram === null ? null : bestSplit(histogram, binned, columns, leaf.sums, rules);
-      if (split !== null || histogram === null) return { ...leaf, depth, split, histogram };
-      pool.give(histogram);
-      return { ...leaf, depth, split, histogram: null };
+    /** A leaf with its best split, looked for where it is wanted; else its histogram goes back. */
+    const open = (
+      leaf: Leaf,
+      depth: number,
+      histogram: Float64Array | null,
+      isWanted: boolean,
+    ): OpenLeaf => {
+      if (histogram === null) return { ...leaf, depth, split: null, histogram };
+      const split = isWanted ? bestSplit(histogram, binned, columns, leaf.sums, rules) : null;
+      if (split === null) pool.give(histogram);
+      return { ...leaf, depth, split, histogram: split === null ? null : histogram };
     };
 
     /** The two children of a leaf; `isLast` says that neither will be split again. */
@@ -80,26 +85,26 @@ export const makeGrower = (binned: BinnedFrame, rules: GrowRules) => {
       const left: Leaf = { node: leftNode, from, to: middle, sums: split.left };
       const right: Leaf = { node: rightNode, from: middle, to, sums: less(sums, split.left) };
       const depth = leaf.depth + 1;
-      let histograms: [Float64Array | null, Float64Array | null] = [null, null];
-      const wants = [left, right].map((child) => !isLast && isSplittable(child.sums, depth));
-      if (wants[0] || wants[1]) {
-        // Only the smaller child's rows are read; the larger is what remains of the parent.
-        const isLeftSmaller = left.sums.rows <= right.sums.rows;
-        const small = isLeftSmaller ? left : right;
-        const smaller = histogramOf(small.from, small.to);
-        subtract(leaf.histogram!, smaller);
-        histograms = isLeftSmaller ? [smaller, leaf.histogram] : [leaf.histogram, smaller];
-      } else pool.give(leaf.histogram!);
-      return [left, right].map((child, i) => {
-        if (wants[i] || histograms[i] === null) return open(child, depth, histograms[i]!);
-        pool.give(histograms[i]!);
-        return open(child, depth, null);
-      }) as [OpenLeaf, OpenLeaf];
+      const wantsLeft = !isLast && isSplittable(left.sums, depth);
+      const wantsRight = !isLast && isSplittable(right.sums, depth);
+      const parent = leaf.histogram!;
+      if (!wantsLeft && !wantsRight) {
+        pool.give(parent);
+        return [open(left, depth, null, false), open(right, depth, null, false)];
+      }
+      // Only the smaller child's rows are read; the larger is what remains of the parent.
+      const isLeftSmaller = left.sums.rows <= right.sums.rows;
+      const smaller = isLeftSmaller ? histogramOf(from, middle) : histogramOf(middle, to);
+      subtract(parent, smaller);
+      return [
+        open(left, depth, isLeftSmaller ? smaller : parent, wantsLeft),
+        open(right, depth, isLeftSmaller ? parent : smaller, wantsRight),
+      ];
     };
 
     const root = { node: 0, from: 0, to: rows.length, sums: sumsOf(rows, gradient, hessian) };
     const worthIt = rules.leaves > 1 && isSplittable(root.sums, 0);
-    const leaves = [open(root, 0, worthIt ? histogramOf(0, rows.length) : null)];
+    const leaves = [open(root, 0, worthIt ? histogramOf(0, rows.length) : null, worthIt)];
     while (leaves.length < rules.leaves) {
       const at = mostPromising(leaves);
       const leaf = leaves[at]!;

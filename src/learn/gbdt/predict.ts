@@ -16,12 +16,7 @@ export const addTree = (tree: Tree, frame: Frame, margins: Float64Array): void =
   const { feature, threshold, missingLeft, left, right, value } = tree;
   const numbers = frame.columns.map((c) => (c.kind === "number" ? c.values : null));
   const codes = frame.columns.map((c) => (c.kind === "category" ? c.codes : null));
-  const isMember = tree.categories.map((set, node) => {
-    const column = frame.columns[feature[node]!];
-    return set === null || column?.kind !== "category"
-      ? null
-      : membership(set, column.levels.length);
-  });
+  const isMember = tree.categories.map((set) => (set === null ? null : membership(set)));
   for (let row = 0; row < margins.length; row++) {
     let node = 0;
     for (let column = feature[0]!; column >= 0; column = feature[node]!) {
@@ -40,8 +35,9 @@ export const addTree = (tree: Tree, frame: Frame, margins: Float64Array): void =
   }
 };
 
-const membership = (set: readonly number[], levels: number): Uint8Array => {
-  const isMember = new Uint8Array(levels);
+/** 1 at the codes of the set; codes beyond its end are not in it either. */
+const membership = (set: readonly number[]): Uint8Array => {
+  const isMember = new Uint8Array(Math.max(-1, ...set) + 1);
   for (const code of set) isMember[code] = 1;
   return isMember;
 };

@@ -1,0 +1,82 @@
+import { describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readReport, totalsLine, verdict } from "./report.ts";
+
+/** Runs a throw-away test file with the real runner; its report, or null, and its exit code. */
+async function run(source: string) {
+  const folder = await mkdtemp(join(tmpdir(), "sluice-report-"));
+  try {
+    await Bun.write(join(folder, "a.test.ts"), source);
+    const outfile = join(folder, "report.xml");
+    const reporter = ["--reporter=junit", `--reporter-outfile=${outfile}`];
+    const child = Bun.spawn([process.execPath, "test", ...reporter], {
+      cwd: folder,
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    const code = await child.exited;
+    const file = Bun.file(outfile);
+    return { code, report: (await file.exists()) ? readReport(await file.text()) : null };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const head = `import { describe, expect, test } from "bun:test";`;
+
+describe("readReport", () => {
+  test("counts what the real runner wrote, and names what it skipped", async () => {
+    const { report, code } = await run(`${head}
+      describe("outer", () => {
+        test("fine", () => {});
+        test.skip("say \\"a\\" < b & c", () => {});
+        test.todo("some day");
+      });
+      test("also fine", () => {});
+      test("wrong", () => expect("<skipped />").toBe("x"));`);
+    expect(code).toBe(1);
+    expect(report).toEqual({
+      passed: 2,
+      failed: 1,
+      skipped: [
+        { file: "a.test.ts", name: 'outer > say "a" < b & c' },
+        { file: "a.test.ts", name: "outer > some day" },
+      ],
+    });
+  });
+
+  test("refuses what is not a report", () => {
+    expect(() => readReport("")).toThrow("no <testsuites> element");
+    expect(() => readReport('<testsuites tests="1" failures="x">')).toThrow('no count "failures"');
+  });
+});
+
+describe("verdict", () => {
+  const clean = { passed: 3, failed: 0, skipped: [] };
+
+  test("is the report's own count when the runner ended as the report says", () => {
+    expect(verdict(clean, 0)).toEqual({ passed: 3, failed: 0 });
+    expect(verdict({ ...clean, failed: 2 }, 1)).toEqual({ passed: 3, failed: 2 });
+  });
+
+  test("counts a bad exit that no test explains", () => {
+    expect(verdict(clean, 1)).toEqual({ passed: 3, failed: 1 });
+    expect(verdict(clean, 139)).toEqual({ passed: 3, failed: 1 });
+  });
+
+  test("counts a run of no test, and a run without a report", () => {
+    expect(verdict({ ...clean, passed: 0 }, 0)).toEqual({ passed: 0, failed: 1 });
+    expect(verdict(null, 0)).toEqual({ passed: 0, failed: 1 });
+  });
+
+  test("a file that cannot be loaded fails, though the report does not name it", async () => {
+    const { report, code } = await run(`${head} test("fine", () => {}); throw new Error("no");`);
+    expect(verdict(report, code).failed).toBe(1);
+  });
+});
+
+test("totalsLine has the one form that .ci/run reads", () => {
+  expect(totalsLine({ passed: 12, failed: 0 })).toBe("12 passed, 0 failed");
+});

@@ -1,0 +1,62 @@
+/*
+ * Reads what `bun test` wrote with its JUnit reporter. The form is Bun's own and regular, so a
+ * scan for two elements does; nothing else is read from it.
+ */
+
+export interface Report {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: readonly Skipped[];
+}
+
+export interface Skipped {
+  readonly file: string;
+  readonly name: string;
+}
+
+/** Totals and skipped tests of a JUnit report; throws when the text is not one. */
+export function readReport(xml: string): Report {
+  const head = /<testsuites\b[^>]*>/.exec(xml)?.[0];
+  if (head === undefined) throw new Error("The test report has no <testsuites> element.");
+  const count = (name: string): number => {
+    const value = attribute(head, name);
+    if (value !== null && /^\d+$/.test(value)) return Number(value);
+    throw new Error(`The test report's head has no count "${name}": ${head}`);
+  };
+  const skipped = [...xml.matchAll(/(<testcase\b[^>]*[^/>]>)\s*<skipped\b/g)].map(
+    ([, open = ""]) => {
+      const outer = attribute(open, "classname");
+      const name = attribute(open, "name") ?? "";
+      return { file: attribute(open, "file") ?? "", name: outer ? `${outer} > ${name}` : name };
+    },
+  );
+  const failed = count("failures");
+  return { passed: count("tests") - failed - count("skipped"), failed, skipped };
+}
+
+function attribute(element: string, name: string): string | null {
+  const value = new RegExp(`\\s${name}="([^"]*)"`).exec(element)?.[1];
+  return value === undefined ? null : unescapeXml(value);
+}
+
+const entities: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+
+const unescapeXml = (text: string): string =>
+  text.replace(/&(\w+|#\d+);/g, (whole, name: string) =>
+    name.startsWith("#") ? String.fromCodePoint(Number(name.slice(1))) : (entities[name] ?? whole),
+  );
+
+/**
+ * What counts when the runner ended with `code`. A file that cannot be loaded, and an error
+ * between tests, are in no report: a bad exit with nothing failed counts as one failure, and so
+ * does a run of no test at all.
+ */
+export function verdict(report: Report | null, code: number): { passed: number; failed: number } {
+  const { passed, failed } = report ?? { passed: 0, failed: 0 };
+  const unseen = failed === 0 && (code !== 0 || passed === 0);
+  return { passed, failed: unseen ? 1 : failed };
+}
+
+/** The last line of every command here that checks something. */
+export const totalsLine = ({ passed, failed }: { passed: number; failed: number }): string =>
+  `${passed} passed, ${failed} failed`;

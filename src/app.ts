@@ -1,0 +1,154 @@
+/*
+ * The only place that wires things together: config -> stores -> services -> server. It listens
+ * before anything else, so that a prober gets an answer while the database still opens.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { exchangeClock, systemClock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { reasonOf } from "./errors.ts";
+import { startServer } from "./http/server.ts";
+import type { Log } from "./log.ts";
+import { readModels } from "./models.ts";
+import { openServices, type Services } from "./services.ts";
+import { type Database, openEmbedded, openPostgres } from "./store/database.ts";
+import { takeLock } from "./store/lock.ts";
+import { migrate } from "./store/migrate.ts";
+import { newToken } from "./store/tokens.ts";
+
+export interface StartOptions {
+  readonly config: Config;
+  readonly log: Log;
+  /** False: no scheduled runs, only what is asked for (commands). */
+  readonly schedule: boolean;
+  /** Told of long work: a key such as `btc collect`, a share from 0 to 1 (1 = done), a text. */
+  readonly onProgress?: (key: string, share: number, text: string) => void;
+}
+
+export interface App {
+  readonly url: string;
+  readonly adminToken: string;
+  /** Resolves when the services stand; rejects when the start failed. */
+  readonly started: Promise<void>;
+  /** Resolves when every model can answer for the first time. */
+  readonly ready: Promise<void>;
+  /** Resolves with the exit code when the app has stopped. */
+  readonly stopped: Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** The lock of an embedded folder, and the file that keeps the made-up admin token. */
+export const LOCK_FILE = "db.lock";
+export const TOKEN_FILE = "admin.token";
+
+const STOP_GRACE_MS = 8_000;
+const READY_POLL_MS = 100;
+/** Beyond two, trainings only take cores from each other and from serving. */
+const CONCURRENCY = Math.min(3, Math.max(2, availableParallelism()));
+
+/** Starts everything; resolves when it listens, with the services still opening behind it. */
+export async function startApp(options: StartOptions): Promise<App> {
+  const { config, log } = options;
+  const models = readModels(config.modelsFolder);
+  await mkdir(config.data, { recursive: true, mode: 0o700 });
+  const lock = config.databaseUrl === null ? takeLock(join(config.data, LOCK_FILE)) : null;
+  const adminToken = await adminTokenOf(config, log);
+  const clock = config.clock === "exchange" ? exchangeClock() : systemClock();
+
+  let services: Services | null = null;
+  const server = startServer({
+    config,
+    log,
+    services: () => services?.http ?? null,
+    starting: () => "the database is opening",
+  });
+  lock?.announce(server.url);
+  log.info("listening", { url: server.url });
+
+  const { promise: stopped, resolve: exit } = Promise.withResolvers<number>();
+  let stopping: Promise<void> | null = null;
+  const stop = (code = 0): Promise<void> => {
+    stopping ??= (async () => {
+      log.info("stopping");
+      // First no new requests and no new work, then what is under way, then what it stands on.
+      const quiet = server.stop(STOP_GRACE_MS);
+      await services?.stop();
+      await quiet;
+      await services?.close();
+      lock?.release();
+      exit(code);
+    })();
+    return stopping;
+  };
+
+  const started = (async () => {
+    const database = await openDatabase(config);
+    const applied = await migrate(database);
+    if (applied.length > 0) log.info("migrated", { applied });
+    services = await openServices({ config, log, clock, models, database, adminToken });
+    await services.start({
+      schedule: options.schedule,
+      concurrency: config.role === "web" ? 0 : CONCURRENCY,
+      onProgress: options.onProgress ?? (() => {}),
+    });
+  })();
+  started.catch((thrown) => {
+    log.error("start_failed", { reason: reasonOf(thrown) });
+    void stop(1);
+  });
+
+  const handleSignal = () => void stop(0);
+  process.once("SIGTERM", handleSignal);
+  process.once("SIGINT", handleSignal);
+  return {
+    url: server.url,
+    adminToken,
+    started,
+    ready: whenReady(started, () => services, stopped, log),
+    stopped,
+    stop: async () => {
+      process.off("SIGTERM", handleSignal);
+      process.off("SIGINT", handleSignal);
+      await stop(0);
+    },
+  };
+}
+
+async function openDatabase({ databaseUrl, data }: Config): Promise<Database> {
+  return databaseUrl === null ? openEmbedded(join(data, "db")) : openPostgres(databaseUrl);
+}
+
+/** The configured token, or the one in the data folder, made and shown once at first start. */
+async function adminTokenOf({ adminToken, data }: Config, log: Log): Promise<string> {
+  if (adminToken !== null) return adminToken;
+  const path = join(data, TOKEN_FILE);
+  if (existsSync(path)) return (await readFile(path, "utf8")).trim();
+  const token = newToken();
+  await rm(`${path}.tmp`, { force: true });
+  await writeFile(path, `${token}\n`, { mode: 0o600 });
+  log.info("admin_token_made", { token, file: path, note: "shown once; kept in the file" });
+  return token;
+}
+
+async function whenReady(
+  started: Promise<void>,
+  services: () => Services | null,
+  stopped: Promise<number>,
+  log: Log,
+): Promise<void> {
+  await started;
+  let over = false;
+  void stopped.then(() => {
+    over = true;
+  });
+  while (!over) {
+    if (services()?.isReady() === true) {
+      log.info("ready");
+      return;
+    }
+    await Bun.sleep(READY_POLL_MS);
+  }
+  throw new Error("The app stopped before it was ready.");
+}

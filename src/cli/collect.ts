@@ -1,0 +1,112 @@
+/*
+ * The data commands: collect and verify.
+ */
+import { reasonOf } from "../errors.ts";
+import { type ModelFile, readModels } from "../models.ts";
+import { type Instant, iso } from "../types.ts";
+import type { RunAnswer, VerifyAnswer } from "./answers.ts";
+import { followRun } from "./follow.ts";
+import { numberText, renderTable, timeText } from "./format.ts";
+import type { Io, JsonOption } from "./io.ts";
+import { type Session, withSession } from "./session.ts";
+
+export interface CollectOptions extends JsonOption {
+  readonly market?: string;
+  readonly since?: Instant;
+}
+
+export interface VerifyOptions extends JsonOption {
+  readonly market?: string;
+}
+
+/** Collects every market of the models (or the one named) up to now and prints what came. */
+export const collect = (io: Io, options: CollectOptions): Promise<number> =>
+  withSession(io, async (session) => {
+    const since = sinceOfMarkets(readModels(session.config.modelsFolder));
+    // A market that no model names is asked for as it is: the server says what it knows.
+    const markets = options.market === undefined ? [...since.keys()] : [options.market];
+    const asked: { market: string; id: string }[] = [];
+    for (const market of markets) {
+      const from = options.since ?? since.get(market) ?? 0;
+      asked.push({ market, id: await askBackfill(session, market, from) });
+    }
+    const runs: { market: string; run: RunAnswer }[] = [];
+    const failures: unknown[] = [];
+    // One market that fails must not hide what became of the others.
+    for (const { market, id } of asked) {
+      await followRun(session, `backfill-${market.toLowerCase()}`, id).then(
+        (run) => runs.push({ market, run }),
+        (thrown) => {
+          failures.push(thrown);
+          session.note(`${market}: ${reasonOf(thrown)}`);
+        },
+      );
+    }
+    const results = runs.map(({ market, run }) => ({ market, ...run.steps.at(-1)?.result }));
+    await io.print(options.json ? JSON.stringify({ items: results }) : collectedTable(results));
+    if (failures.length > 0) throw failures[0];
+    return 0;
+  });
+
+/** Asks for the candles of a market from `from` to now; the id of the run. */
+async function askBackfill(session: Session, market: string, from: Instant): Promise<string> {
+  // The server ends it at the newest closed candle, by the exchange's clock.
+  const to = iso(Date.now());
+  const { id } = await session.call<{ id: string }>("POST", "/admin/backfill", {
+    market,
+    from: iso(from),
+    to,
+  });
+  return id;
+}
+
+/** The earliest instant that any model wants of each market. */
+export function sinceOfMarkets(models: ReadonlyMap<string, ModelFile>): Map<string, Instant> {
+  const since = new Map<string, Instant>();
+  for (const { collect } of models.values()) {
+    for (const market of [collect.market, ...collect.others]) {
+      since.set(market, Math.min(collect.since, since.get(market) ?? collect.since));
+    }
+  }
+  return since;
+}
+
+function collectedTable(results: readonly Readonly<Record<string, unknown>>[]): string {
+  const columns = ["stored", "revised", "quarantined", "requests"];
+  return renderTable(
+    [{ title: "market" }, ...columns.map((title) => ({ title, align: "right" as const }))],
+    results.map((result) => [
+      String(result["market"]),
+      ...columns.map((name) => numberText(result[name] as number | null | undefined, 15)),
+    ]),
+    "Nothing was collected.",
+  );
+}
+
+/** Prints the verdicts on what is stored; exit code 1 when one is `fail`. */
+export const verify = (io: Io, { market, json }: VerifyOptions): Promise<number> =>
+  withSession(io, async (session) => {
+    const query = market === undefined ? "" : `?market=${encodeURIComponent(market)}`;
+    const answer = await session.call<{ items: readonly VerifyAnswer[] }>(
+      "GET",
+      `/admin/verify${query}`,
+    );
+    await io.print(json ? JSON.stringify(answer) : verdictText(answer.items));
+    return answer.items.some((report) => report.verdict === "fail") ? 1 : 0;
+  });
+
+function verdictText(reports: readonly VerifyAnswer[]): string {
+  const table = renderTable(
+    [{ title: "market" }, { title: "verdict" }, { title: "from" }, { title: "to" }],
+    reports.map((r) => [r.market, r.verdict, timeText(r.from), timeText(r.to)]),
+    "Nothing is stored yet.",
+  );
+  const findings = reports.flatMap((report) =>
+    report.checks
+      .filter((check) => check.verdict !== "pass")
+      .map((check) => [check.verdict, report.market, check.name, check.detail]),
+  );
+  if (findings.length === 0) return table;
+  const columns = ["verdict", "market", "check", "found"].map((title) => ({ title }));
+  return `${table}\n\n${renderTable(columns, findings)}`;
+}

@@ -1,0 +1,56 @@
+/*
+ * What an operator decides: which version serves, and whether a schedule runs.
+ */
+import type { MovedAnswer } from "./answers.ts";
+import type { Io, JsonOption } from "./io.ts";
+import { withSession } from "./session.ts";
+
+export interface PromoteOptions extends JsonOption {
+  readonly expected?: number;
+  readonly force?: boolean;
+}
+
+/** Makes a version champion; refused when a gate failed or `--expected` does not hold. */
+export const promote = (
+  io: Io,
+  model: string,
+  version: number,
+  { expected, force, json }: PromoteOptions,
+): Promise<number> =>
+  move(io, `/admin/models/${encodeURIComponent(model)}/promote`, json, {
+    version,
+    ...(expected === undefined ? {} : { expected }),
+    ...(force === true ? { force } : {}),
+  });
+
+/** Makes the champion before the current one champion again. */
+export const rollback = (io: Io, model: string, { json }: JsonOption): Promise<number> =>
+  move(io, `/admin/models/${encodeURIComponent(model)}/rollback`, json);
+
+const move = (io: Io, path: string, json?: boolean, body?: object): Promise<number> =>
+  withSession(io, async ({ call }) => {
+    const answer = await call<MovedAnswer>("POST", path, body);
+    const { name, version, previous } = answer;
+    const before = previous == null ? "" : ` (before: version ${previous})`;
+    await io.print(
+      json ? JSON.stringify(answer) : `${name}: version ${version} is champion${before}.`,
+    );
+    return 0;
+  });
+
+/** Pauses a pipeline's schedule, or lifts the pause. */
+export const setPaused = (
+  io: Io,
+  pipeline: string,
+  paused: boolean,
+  { json }: JsonOption,
+): Promise<number> =>
+  withSession(io, async ({ call }) => {
+    const verb = paused ? "pause" : "resume";
+    await call("POST", `/admin/schedules/${encodeURIComponent(pipeline)}/${verb}`);
+    const said = paused
+      ? `${pipeline} is paused: no scheduled runs until it is resumed.`
+      : `${pipeline} runs on its schedule again; one run catches up.`;
+    await io.print(json ? JSON.stringify({ pipeline, paused }) : said);
+    return 0;
+  });

@@ -1,0 +1,124 @@
+/*
+ * Asking a champion: predictions for rows, the forecast of the next candle.
+ */
+import { reasonOf } from "../errors.ts";
+import type { ForecastAnswer, PredictAnswer } from "./answers.ts";
+import { usageError } from "./failure.ts";
+import { numberText, renderFields, renderTable, timeText } from "./format.ts";
+import type { Io, JsonOption } from "./io.ts";
+import { withSession } from "./session.ts";
+
+export interface PredictOptions extends JsonOption {
+  readonly explain?: boolean;
+}
+
+/** Predicts the rows of a JSON or CSV file (`-`: standard input). */
+export async function predict(
+  io: Io,
+  model: string,
+  file: string,
+  { json, explain }: PredictOptions,
+): Promise<number> {
+  // Read before connecting: a file that is not there needs no server to say so.
+  const text = await io.read(file).catch((thrown) => {
+    throw usageError(`The file "${file}" cannot be read: ${reasonOf(thrown)}`, FILE_FIX);
+  });
+  const rows = rowsOf(file, text);
+  return withSession(io, async ({ call }) => {
+    const query = explain === true ? "?explain=true" : "";
+    const path = `/v1/models/${encodeURIComponent(model)}/predict${query}`;
+    const answer = await call<PredictAnswer>(
+      "POST",
+      path,
+      rows.body,
+      rows.contentType === undefined ? {} : { contentType: rows.contentType },
+    );
+    await io.print(json ? JSON.stringify(answer) : predictionText(answer));
+    return 0;
+  });
+}
+
+const FILE_FIX = "Give a file of JSON or CSV, or - to read standard input.";
+
+/**
+ * The request's body: CSV as it is; of JSON `{"instances":[…]}` as it is, an array as the
+ * instances, and any other object as the only one. The name's ending decides, or else the text.
+ */
+export function rowsOf(file: string, text: string): { body: unknown; contentType?: string } {
+  const isCsv = /\.csv$/i.test(file) || (!/\.json$/i.test(file) && !/^\s*[[{]/.test(text));
+  if (text.trim() === "") throw usageError(`"${file}" is empty.`, FILE_FIX);
+  if (isCsv) return { body: text, contentType: "text/csv" };
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (thrown) {
+    throw usageError(`"${file}" is no JSON: ${reasonOf(thrown)}.`, FILE_FIX);
+  }
+  if (Array.isArray(parsed)) return { body: { instances: parsed } };
+  if (typeof parsed === "object" && parsed !== null && "instances" in parsed) {
+    return { body: parsed };
+  }
+  return { body: { instances: [parsed] } };
+}
+
+function predictionText({ model, predictions }: PredictAnswer): string {
+  const rows = predictions.map(({ id, label, probability, contributions }, i) => [
+    String(id ?? i),
+    String(label ?? "-"),
+    numberText(probability),
+    strongest(contributions ?? {}),
+  ]);
+  const explained = predictions.some((prediction) => prediction.contributions !== undefined);
+  const table = renderTable(
+    [
+      { title: "id", align: "right" },
+      { title: "label" },
+      { title: "probability", align: "right" },
+      ...(explained ? [{ title: "because of" }] : []),
+    ],
+    rows,
+    "No rows.",
+  );
+  return `${model.name} version ${model.version}\n${table}`;
+}
+
+/** The three columns that moved the answer most, strongest first. */
+const strongest = (contributions: Readonly<Record<string, number>>): string =>
+  Object.entries(contributions)
+    .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a))
+    .slice(0, 3)
+    .map(([column, share]) => `${column} ${share > 0 ? "+" : ""}${numberText(share, 3)}`)
+    .join(", ");
+
+/** Prints what the champion says about the next candle. */
+export const forecast = (io: Io, model: string, { json }: JsonOption): Promise<number> =>
+  withSession(io, async ({ call }) => {
+    const path = `/v1/models/${encodeURIComponent(model)}/forecast`;
+    const answer = await call<ForecastAnswer>("GET", path);
+    await io.print(json ? JSON.stringify(answer) : forecastText(answer));
+    return 0;
+  });
+
+/** A forecast as a few lines of names and values. */
+export function forecastText(answer: ForecastAnswer): string {
+  const { model, market, target, last_closed: last, quantiles, skill, abstain } = answer;
+  const prices = (["p10", "p50", "p90"] as const)
+    .map((name) => `${name} ${numberText(quantiles?.[name], 6)}`)
+    .join("  ");
+  const better = skill.better ? "better than" : "NOT better than";
+  return renderFields([
+    ...(answer.simulated === true ? [["exchange", "SIMULATED: no real prices"] as const] : []),
+    ["market", market],
+    ["model", `${model.name} version ${model.version}`],
+    ["candle", `${timeText(target.start)} to ${timeText(target.close)}`],
+    ["last", last === null ? "-" : `${numberText(last.close, 12)} (${timeText(last.start)})`],
+    ["up", abstain === null ? numberText(answer.up) : `abstains: ${abstain.detail}`],
+    ["close", quantiles === null ? "-" : prices],
+    [
+      "skill",
+      `log loss ${numberText(skill.log_loss)}, ${better} the baseline's ` +
+        numberText(skill.baseline_log_loss),
+    ],
+    ["made", timeText(answer.made_at)],
+  ]);
+}

@@ -1,0 +1,189 @@
+/*
+ * Every command, its options and its help. What a command does is loaded when it is called, so
+ * that `sluice version` does not wait for a database driver.
+ */
+import { Command } from "commander";
+import type { CollectOptions, VerifyOptions } from "./collect.ts";
+import type { PromoteOptions } from "./control.ts";
+import type { Io, JsonOption } from "./io.ts";
+import type { RunsOptions } from "./lists.ts";
+import { parseDate, parseScopes, parseWhole, SCOPES } from "./parse.ts";
+import type { PredictOptions } from "./predict.ts";
+import type { CreateOptions } from "./token.ts";
+
+const HELP_AFTER = `
+A command talks to the server of the same data folder (SLUICE_DATA, ./.sluice) while one runs, and
+does the work itself otherwise. Everything is set by environment variables: docs/configuration.md.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 data folder held by another process, 78 configuration.`;
+
+/** The parser over all commands; `done` is told the exit code of the one that ran. */
+export function makeProgram(io: Io, done: (code: number) => void): Command {
+  const program = new Command("sluice")
+    .description("Continuous training in one file: collect, verify, train, gate, promote, serve.")
+    .helpCommand("help [command]", "tell more about a command")
+    .addHelpText("after", HELP_AFTER);
+  /** Runs what a command does and hands on its exit code. */
+  const act =
+    <Args extends unknown[]>(work: (...args: Args) => Promise<number>) =>
+    async (...args: Args): Promise<void> =>
+      done(await work(...args));
+  addServers(program, io, act);
+  addData(program, io, act);
+  addModels(program, io, act);
+  addFlow(program, io, act);
+  addTokens(program, io, act);
+  addRest(program, io, act);
+  return program;
+}
+
+type Act = <Args extends unknown[]>(
+  work: (...args: Args) => Promise<number>,
+) => (...args: Args) => Promise<void>;
+
+/** A command with an example in its help. */
+const add = (parent: Command, usage: string, about: string, example: string): Command =>
+  parent
+    .command(usage)
+    .description(about)
+    .addHelpText("after", `\nExample:\n  $ sluice ${example}`);
+
+/** A command that prints an answer, which `--json` prints as it came. */
+const addAnswering = (parent: Command, usage: string, about: string, example: string): Command =>
+  add(parent, usage, about, example).option("--json", "print JSON");
+
+function addServers(program: Command, io: Io, act: Act): void {
+  add(program, "serve", "serve everything and keep models trained", "serve").action(
+    act(async () => (await import("./serve.ts")).serve(io)),
+  );
+  add(program, "worker", "do the work only, beside servers that answer", "worker").action(
+    act(async () => (await import("./serve.ts")).serve(io, "worker")),
+  );
+  add(program, "demo", "the whole loop offline, on a SIMULATED exchange", "demo").action(
+    act(async () => (await import("./serve.ts")).demo(io)),
+  );
+  add(program, "up", "live if Upbit can be reached, else the demo", "up").action(
+    act(async () => (await import("./serve.ts")).up(io)),
+  );
+}
+
+function addData(program: Command, io: Io, act: Act): void {
+  const example = "collect --market KRW-BTC --since 2024-01-01";
+  addAnswering(program, "collect", "collect candles now", example)
+    .option("--market <market>", "this market only, such as KRW-BTC")
+    .option("--since <date>", "from this day on, such as 2024-01-01", parseDate)
+    .action(
+      act(async (options: CollectOptions) => (await import("./collect.ts")).collect(io, options)),
+    );
+  addAnswering(program, "verify", "check what is stored; exit code 1 when a check fails", "verify")
+    .option("--market <market>", "this market only, such as KRW-BTC")
+    .action(
+      act(async (options: VerifyOptions) => (await import("./collect.ts")).verify(io, options)),
+    );
+}
+
+function addModels(program: Command, io: Io, act: Act): void {
+  addAnswering(program, "train", "train now; the gates decide on promotion", "train btc")
+    .argument("<model>", "such as btc")
+    .action(
+      act(async (model: string, options: JsonOption) =>
+        (await import("./train.ts")).train(io, model, options),
+      ),
+    );
+  addAnswering(program, "predict", "predict rows given as JSON or CSV", "predict income rows.csv")
+    .argument("<model>", "such as income")
+    .argument("[file]", "a file, or - for standard input", "-")
+    .option("--explain", "tell what each column contributed")
+    .action(
+      act(async (model: string, file: string, options: PredictOptions) =>
+        (await import("./predict.ts")).predict(io, model, file, options),
+      ),
+    );
+  addAnswering(program, "forecast", "the next candle, as the champion sees it", "forecast btc")
+    .argument("<model>", "such as btc")
+    .action(
+      act(async (model: string, options: JsonOption) =>
+        (await import("./predict.ts")).forecast(io, model, options),
+      ),
+    );
+  addAnswering(program, "models", "models and their champions", "models").action(
+    act(async (options: JsonOption) => (await import("./lists.ts")).models(io, options)),
+  );
+  addAnswering(program, "runs", "trainings, newest first", "runs btc --limit 5")
+    .argument("[model]", "of this model only")
+    .option("--limit <n>", "how many at most", parseWhole(1, 1_000), 20)
+    .action(
+      act(async (model: string | undefined, options: RunsOptions) =>
+        (await import("./lists.ts")).runs(io, model, options),
+      ),
+    );
+  const example = "promote btc 12 --expected 11";
+  addAnswering(program, "promote", "make a version the champion", example)
+    .argument("<model>", "such as btc")
+    .argument("<version>", "the number of the version", parseWhole(1))
+    .option("--expected <n>", "only while this version is champion", parseWhole(1))
+    .option("--force", "even if a gate failed; the history keeps that")
+    .action(
+      act(async (model: string, version: number, options: PromoteOptions) =>
+        (await import("./control.ts")).promote(io, model, version, options),
+      ),
+    );
+  addAnswering(program, "rollback", "go back to the champion before", "rollback btc")
+    .argument("<model>", "such as btc")
+    .action(
+      act(async (model: string, options: JsonOption) =>
+        (await import("./control.ts")).rollback(io, model, options),
+      ),
+    );
+}
+
+function addFlow(program: Command, io: Io, act: Act): void {
+  addAnswering(program, "pipelines", "pipelines and their newest runs", "pipelines").action(
+    act(async (options: JsonOption) => (await import("./lists.ts")).pipelines(io, options)),
+  );
+  addAnswering(program, "pause", "no scheduled runs until it is resumed", "pause btc")
+    .argument("<pipeline>", "such as btc")
+    .action(
+      act(async (pipeline: string, options: JsonOption) =>
+        (await import("./control.ts")).setPaused(io, pipeline, true, options),
+      ),
+    );
+  addAnswering(program, "resume", "lift a pause; one run catches up", "resume btc")
+    .argument("<pipeline>", "such as btc")
+    .action(
+      act(async (pipeline: string, options: JsonOption) =>
+        (await import("./control.ts")).setPaused(io, pipeline, false, options),
+      ),
+    );
+}
+
+function addTokens(program: Command, io: Io, act: Act): void {
+  const token = program.command("token").description("bearer tokens of those who call the server");
+  addAnswering(token, "create", "make a token and show it, once", "token create ci --scope read")
+    .argument("<name>", "who it is for")
+    .requiredOption("--scope <scope...>", `what it may do: ${SCOPES.join(", ")}`, parseScopes)
+    .action(
+      act(async (name: string, options: CreateOptions) =>
+        (await import("./token.ts")).createToken(io, name, options),
+      ),
+    );
+  addAnswering(token, "list", "tokens by name, without the tokens", "token list").action(
+    act(async (options: JsonOption) => (await import("./token.ts")).listTokens(io, options)),
+  );
+  addAnswering(token, "revoke", "end a token", "token revoke ci")
+    .argument("<name>", "whose it is")
+    .action(
+      act(async (name: string, options: JsonOption) =>
+        (await import("./token.ts")).revokeToken(io, name, options),
+      ),
+    );
+}
+
+function addRest(program: Command, io: Io, act: Act): void {
+  addAnswering(program, "migrate", "bring the database to this version's schema", "migrate").action(
+    act(async (options: JsonOption) => (await import("./migrate.ts")).migrateNow(io, options)),
+  );
+  addAnswering(program, "version", "the version of this program", "version").action(
+    act(async (options: JsonOption) => (await import("./version.ts")).printVersion(io, options)),
+  );
+}

@@ -1,0 +1,119 @@
+/*
+ * Challenger against champion, paired on the same rows that neither had learned from: both sides'
+ * out-of-fold answers, and for rows newer than the champion its own answers.
+ */
+import { seriesOf } from "../feature/candles.ts";
+import { featureFrame } from "../feature/features.ts";
+import { lookbackOf } from "../feature/spec.ts";
+import { paired } from "../learn/interval.ts";
+import { logLosses } from "../learn/metrics.ts";
+import type { VerifyReport } from "../market/verify.ts";
+import type { ModelFile } from "../models.ts";
+import { matrixOf } from "../onnx/matrix.ts";
+import { type GateInput, type Judgement, judge, type Paired } from "../registry/gates.ts";
+import type { Tracking } from "../registry/tracking.ts";
+import type { Champion } from "../serve/champions.ts";
+import type { CandleStore } from "../store/candles.ts";
+import { UNIT_MS } from "../types.ts";
+import { TRAINING_ARTIFACT } from "./record.ts";
+import type { TrainingResult } from "./training.ts";
+
+export interface JudgeDeps {
+  readonly tracking: Tracking;
+  readonly candles: CandleStore;
+}
+
+/**
+ * Tries every gate on the version that a run trained. `champion` null means there is none yet;
+ * `reports` are the verification of the data as it is now.
+ */
+export async function judgeRun(
+  model: ModelFile,
+  runId: string,
+  champion: Champion | null,
+  reports: readonly VerifyReport[],
+  deps: JudgeDeps,
+): Promise<Judgement> {
+  const training = await trainingOf(runId, deps.tracking);
+  const metrics = training.report?.metrics ?? {};
+  const baseline = training.report?.baseline ?? "base_rate";
+  return judge({
+    verification: verificationOf(reports),
+    leaks: training.leaks.length,
+    parity: training.parity,
+    candidate: {
+      n: metrics["rows"] ?? 0,
+      logLoss: metrics["log_loss"] ?? Number.NaN,
+      auc: metrics["auc"] ?? Number.NaN,
+      baselineName: baseline,
+      baselineLogLoss: metrics[`${baseline}_log_loss`] ?? Number.NaN,
+      oneClass: metrics["auc"] === undefined,
+    },
+    paired: champion === null ? null : await pairedLosses(training, champion, deps),
+    options: {
+      maxAuc: model.promote.max_auc,
+      tolerance: model.promote.tolerance,
+      rule: model.promote.rule,
+    },
+  });
+}
+
+function verificationOf(reports: readonly VerifyReport[]): GateInput["verification"] {
+  const failed = reports.flatMap((report) =>
+    report.checks
+      .filter((check) => check.verdict === "fail")
+      .map((check) => `${report.market}: ${check.detail}`),
+  );
+  if (failed.length > 0) return { passed: false, detail: failed.join(" ") };
+  const states = reports.map((report) => `${report.market} ${report.verdict}`);
+  return { passed: true, detail: `Candles were verified: ${states.join(", ")}.` };
+}
+
+async function pairedLosses(
+  training: TrainingResult,
+  champion: Champion,
+  deps: JudgeDeps,
+): Promise<Paired> {
+  const mine = training.outOfFold ?? { slots: [], up: [], probability: [] };
+  const theirs = await championAnswers(mine.slots, champion, deps);
+  const rows = mine.slots.flatMap((slot, i) => (theirs.has(slot) ? [i] : []));
+  const up = Float64Array.from(rows, (i) => mine.up[i]!);
+  const challenger = Float64Array.from(rows, (i) => mine.probability[i]!);
+  const held = Float64Array.from(rows, (i) => theirs.get(mine.slots[i]!)!);
+  const difference = paired(logLosses(challenger, up), logLosses(held, up));
+  // Without common rows nothing is shown: figures that are no numbers pass no gate.
+  if (difference === null) return { n: rows.length, mean: NaN, low: NaN, high: NaN, t: NaN };
+  return { ...difference, t: difference.t ?? 0 };
+}
+
+/** The champion's probability at each slot that it did not learn from. */
+async function championAnswers(
+  slots: readonly number[],
+  champion: Champion,
+  deps: JudgeDeps,
+): Promise<Map<number, number>> {
+  const answers = new Map<number, number>();
+  if (champion.runId !== null) {
+    const { outOfFold } = await trainingOf(champion.runId, deps.tracking);
+    for (const [i, slot] of (outOfFold?.slots ?? []).entries()) {
+      answers.set(slot, outOfFold!.probability[i]!);
+    }
+  }
+  const newer = slots.filter((slot) => slot > champion.facts.last_slot);
+  if (newer.length === 0) return answers;
+  const { feature_spec: spec, market } = champion.facts;
+  const from = newer[0]! - lookbackOf(spec) * UNIT_MS;
+  const to = newer.at(-1)!;
+  const markets = [...new Set([market, ...spec.peers])];
+  const lists = await Promise.all(markets.map((name) => deps.candles.read(name, { from, to })));
+  const series = new Map(markets.map((name, i) => [name, seriesOf(name, lists[i] ?? [])]));
+  const frame = featureFrame(spec, series, market, Float64Array.from(newer));
+  const { probability } = await champion.session.run(matrixOf(frame), newer.length);
+  for (const [i, slot] of newer.entries()) answers.set(slot, probability[i]!);
+  return answers;
+}
+
+async function trainingOf(runId: string, tracking: Tracking): Promise<TrainingResult> {
+  const bytes = await tracking.readArtifact(runId, TRAINING_ARTIFACT);
+  return JSON.parse(new TextDecoder().decode(bytes)) as TrainingResult;
+}

@@ -1,0 +1,283 @@
+/*
+ * The forms of answers, as the document promises them and the tests hold them to.
+ */
+import * as v from "valibot";
+
+const nullable = v.nullable;
+const text = v.string();
+const real = v.number();
+const whole = v.pipe(v.number(), v.integer());
+const time = v.pipe(v.string(), v.isoTimestamp(), v.description("ISO 8601, UTC, with Z."));
+const anything = v.record(v.string(), v.unknown());
+const simulated = v.optional(v.literal(true));
+
+const answer = <const Entries extends v.ObjectEntries>(entries: Entries) =>
+  v.strictObject({ ...entries, simulated });
+
+/** A page of a list. */
+const listOf = <const Item extends v.GenericSchema>(item: Item) =>
+  answer({ items: v.array(item), next: nullable(text) });
+
+export const problemAnswer = v.pipe(
+  v.looseObject({
+    type: text,
+    title: text,
+    status: whole,
+    detail: text,
+    code: text,
+    fix: text,
+    faults: v.optional(v.array(v.strictObject({ path: text, message: text }))),
+    request_id: text,
+    simulated,
+  }),
+  v.metadata({ ref: "Problem" }),
+);
+
+export const healthAnswer = answer({ status: v.literal("alive") });
+
+const check = v.strictObject({
+  name: text,
+  ok: v.boolean(),
+  detail: text,
+  since: v.optional(time),
+  blocking: v.optional(v.boolean()),
+});
+export const readyAnswer = answer({ status: v.literal("ready"), checks: v.array(check) });
+
+const model = {
+  name: text,
+  kind: v.literal("market"),
+  description: text,
+  market: text,
+  champion: nullable(v.strictObject({ version: whole, digest: text, since: time })),
+  challenger: nullable(v.strictObject({ version: whole, since: time })),
+  /** What keeps the champion from being loaded, or null. */
+  trouble: nullable(v.strictObject({ code: text, detail: text })),
+  metrics: v.record(v.string(), nullable(real)),
+  signature: nullable(anything),
+  schedule: v.strictObject({ cron: text, next: nullable(time), paused: v.boolean() }),
+  last_run: nullable(
+    v.strictObject({
+      id: text,
+      slot: time,
+      status: text,
+      reason: nullable(text),
+      ended_at: nullable(time),
+    }),
+  ),
+  live: v.strictObject({
+    n: whole,
+    hit_rate: nullable(real),
+    log_loss: nullable(real),
+    baselines: v.record(v.string(), nullable(real)),
+  }),
+};
+export const modelAnswer = answer(model);
+export const modelsAnswer = listOf(v.strictObject(model));
+
+const quantiles = v.strictObject({ p10: real, p50: real, p90: real });
+const made = v.strictObject({ name: text, version: whole, digest: text });
+
+export const predictAnswer = answer({
+  model: made,
+  predictions: v.array(
+    v.strictObject({
+      id: text,
+      label: v.picklist(["up", "not_up"]),
+      probability: real,
+      quantiles,
+    }),
+  ),
+});
+
+const forecast = {
+  id: text,
+  model: made,
+  market: text,
+  made_at: time,
+  last_closed: nullable(v.strictObject({ start: time, close: real })),
+  target: v.strictObject({ start: time, close: time }),
+  up: nullable(real),
+  quantiles: nullable(quantiles),
+  skill: v.strictObject({ log_loss: real, baseline_log_loss: real, better: v.boolean() }),
+  abstain: nullable(v.strictObject({ reason: text, detail: text })),
+};
+export const forecastAnswer = answer(forecast);
+export const forecastsAnswer = listOf(
+  v.strictObject({
+    ...forecast,
+    outcome: nullable(
+      v.strictObject({
+        direction: v.picklist(["up", "down", "unchanged", "no_candle"]),
+        return: nullable(real),
+        at: nullable(time),
+      }),
+    ),
+  }),
+);
+
+export const versionsAnswer = listOf(
+  v.strictObject({
+    version: whole,
+    digest: text,
+    size: whole,
+    signature: anything,
+    run: nullable(text),
+    created_at: time,
+    aliases: v.array(text),
+    gates: v.array(anything),
+  }),
+);
+
+export const historyAnswer = listOf(
+  v.strictObject({
+    alias: text,
+    from: nullable(whole),
+    to: nullable(whole),
+    at: time,
+    actor: text,
+    reason: text,
+    forced: v.boolean(),
+  }),
+);
+
+export const candlesAnswer = answer({
+  market: text,
+  items: v.array(
+    v.strictObject({
+      start: time,
+      open: real,
+      high: real,
+      low: real,
+      close: real,
+      volume: real,
+      turnover: real,
+    }),
+  ),
+  holes: v.array(
+    v.strictObject({ start: time, state: v.picklist(["unknown", "confirmed_empty"]) }),
+  ),
+  next: nullable(text),
+});
+
+const run = {
+  id: text,
+  name: text,
+  experiment: whole,
+  status: text,
+  message: nullable(text),
+  started_at: time,
+  ended_at: nullable(time),
+  pipeline_run: nullable(text),
+  params: v.record(v.string(), text),
+  metrics: v.record(v.string(), nullable(real)),
+  tags: v.record(v.string(), text),
+};
+export const runsAnswer = listOf(v.strictObject(run));
+export const runAnswer = answer({
+  ...run,
+  datasets: v.array(
+    v.strictObject({
+      name: text,
+      digest: text,
+      first_slot: nullable(time),
+      last_slot: nullable(time),
+      as_of: nullable(time),
+      stale_at: nullable(time),
+      stale_reason: nullable(text),
+    }),
+  ),
+  artifacts: v.array(
+    v.strictObject({ path: text, size: whole, digest: text, created_at: time }),
+  ),
+});
+
+const pipelineRun = {
+  id: text,
+  pipeline: text,
+  slot: time,
+  kind: v.picklist(["slot", "retrain", "backfill"]),
+  status: v.picklist(["queued", "running", "succeeded", "failed", "skipped", "crashed"]),
+  attempts: whole,
+  created_at: time,
+  started_at: nullable(time),
+  ended_at: nullable(time),
+  reason: nullable(text),
+  detail: nullable(text),
+};
+export const pipelineRunsAnswer = listOf(v.strictObject(pipelineRun));
+export const pipelineRunAnswer = answer({
+  ...pipelineRun,
+  options: anything,
+  steps: v.array(
+    v.strictObject({
+      step: text,
+      status: v.picklist(["waiting", "running", "succeeded", "failed", "skipped", "crashed"]),
+      attempts: whole,
+      started_at: nullable(time),
+      ended_at: nullable(time),
+      result: nullable(anything),
+      log: v.array(text),
+    }),
+  ),
+});
+
+export const idAnswer = answer({ id: text });
+export const retrainAnswer = answer({ run: text });
+export const pausedAnswer = answer({ pipeline: text, paused: v.boolean() });
+
+export const movedAnswer = answer({
+  model: text,
+  alias: text,
+  version: whole,
+  digest: text,
+  since: time,
+  previous: nullable(whole),
+  changed: v.boolean(),
+});
+
+const verdict = v.picklist(["pass", "warn", "fail"]);
+export const verifyAnswer = listOf(
+  v.strictObject({
+    market: text,
+    verdict,
+    from: time,
+    to: time,
+    checks: v.array(
+      v.strictObject({
+        name: text,
+        verdict,
+        detail: text,
+        value: nullable(v.union([real, text])),
+        accepted: text,
+      }),
+    ),
+  }),
+);
+
+export const quarantineAnswer = listOf(
+  v.strictObject({
+    id: whole,
+    market: text,
+    start: nullable(time),
+    reason: text,
+    detail: text,
+    raw: text,
+    seen: whole,
+    first_seen_at: time,
+    last_seen_at: time,
+  }),
+);
+
+const token = {
+  name: text,
+  scopes: v.array(v.picklist(["read", "predict", "track", "admin"])),
+};
+export const tokensAnswer = listOf(
+  v.strictObject({ ...token, created_at: time, revoked_at: nullable(time) }),
+);
+export const tokenAnswer = answer({
+  ...token,
+  token: v.pipe(text, v.description("Shown this once and never again.")),
+});
+export const revokedAnswer = answer({ name: text, revoked: v.literal(true) });

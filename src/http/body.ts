@@ -1,0 +1,162 @@
+/*
+ * Reading a body: not more than the limit, not longer than the deadline, and as exactly the JSON
+ * that it claims to be. A client that sends one byte a second holds nothing but its own socket.
+ */
+import * as v from "valibot";
+import { reasonOf, SluiceError } from "../errors.ts";
+import { faultsOf } from "./fields.ts";
+import type { Schema } from "./route.ts";
+
+export const BODY_LIMIT = 8 * 1024 * 1024;
+const BODY_DEADLINE_MS = 10_000;
+
+const TOO_LATE = Symbol("too late");
+
+/** The whole body; `body_too_large` (413), `slow_body` (408), `body_cut` (400). */
+export async function readBytes(
+  request: Request,
+  { limit = BODY_LIMIT, deadlineMs = BODY_DEADLINE_MS } = {},
+): Promise<Uint8Array> {
+  const encoding = request.headers.get("content-encoding") ?? "identity";
+  if (encoding.toLowerCase() !== "identity") throw wrongEncoding(encoding);
+  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
+  if (request.body === null) return new Uint8Array();
+  const reader = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<typeof TOO_LATE>((resolve) => {
+    timer = setTimeout(() => resolve(TOO_LATE), deadlineMs);
+  });
+  try {
+    for (;;) {
+      const next = await Promise.race([reader.read().catch(cut), late]);
+      if (next === TOO_LATE) throw slow(size, deadlineMs);
+      if (next.done) break;
+      size += next.value.byteLength;
+      if (size > limit) throw tooLarge(limit);
+      chunks.push(next.value);
+    }
+  } catch (thrown) {
+    // Nobody waits for the rest; whether the cancelling works changes nothing.
+    reader.cancel().catch(() => {});
+    throw thrown;
+  } finally {
+    clearTimeout(timer);
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+/** The media type without parameters, in lower case; "" without one. `charset` other than UTF-8
+ * is `unsupported_media_type` (415). */
+export function mediaType(request: Request): string {
+  const [type = "", ...parameters] = (request.headers.get("content-type") ?? "").split(";");
+  for (const parameter of parameters) {
+    const [key = "", value = ""] = parameter.split("=").map((part) => part.trim().toLowerCase());
+    if (key === "charset" && !/^"?utf-?8"?$/.test(value)) {
+      throw unsupportedMedia(`charset ${value}`, ["UTF-8"]);
+    }
+  }
+  return type.trim().toLowerCase();
+}
+
+/** Bytes as text; `bad_encoding` (400) when they are not UTF-8. A BOM is left out. */
+export function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new SluiceError({
+      code: "bad_encoding",
+      status: 400,
+      detail: "The body is not UTF-8.",
+      fix: "Send the text in UTF-8.",
+      cause,
+    });
+  }
+}
+
+/** Bytes as JSON; `bad_json` (400). NaN and Infinity are no JSON, and neither are comments. */
+export function jsonOf(bytes: Uint8Array): unknown {
+  const text = textOf(bytes);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const reason = reasonOf(cause).replace(/^JSON Parse error: /, "");
+    throw new SluiceError({
+      code: "bad_json",
+      status: 400,
+      detail: text.trim() === "" ? "The body is empty." : `The body is no JSON: ${reason}.`,
+      fix: "Send one JSON object; numbers that are not finite cannot be written in JSON.",
+      cause,
+    });
+  }
+}
+
+/** The JSON body checked by the schema, {} when it is empty; every fault is listed (422). */
+export function checkedBody(schema: Schema, request: Request, bytes: Uint8Array): unknown {
+  let value: unknown = {};
+  if (bytes.byteLength > 0) {
+    const type = mediaType(request);
+    if (type !== "application/json") throw unsupportedMedia(type, ["application/json"]);
+    value = jsonOf(bytes);
+  }
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  throw invalid("invalid_body", "The body", faultsOf(parsed.issues));
+}
+
+/** A 422 that lists every fault; the sentence names the first few. */
+export function invalid(code: string, what: string, faults: ReturnType<typeof faultsOf>) {
+  const told = faults.slice(0, 3).map(({ path, message }) => `${path}: ${message}`.replace(/^: /, ""));
+  const more = faults.length > told.length ? `; and ${faults.length - told.length} more` : "";
+  return new SluiceError({
+    code,
+    status: 422,
+    detail: `${what} is not accepted: ${told.join("; ")}${more}.`,
+    fix: "Correct what `faults` lists; /docs shows what is accepted.",
+    faults,
+  });
+}
+
+/** A media type or charset that the route does not read (415). */
+export const unsupportedMedia = (given: string, accepted: readonly string[]): SluiceError =>
+  new SluiceError({
+    code: "unsupported_media_type",
+    status: 415,
+    detail: given === "" ? "The body has no Content-Type." : `A body of "${given.slice(0, 80)}" is not read here.`,
+    fix: `Send ${accepted.join(" or ")} and say so in Content-Type.`,
+  });
+
+const wrongEncoding = (encoding: string): SluiceError =>
+  new SluiceError({
+    code: "unsupported_media_type",
+    status: 415,
+    detail: `Content-Encoding "${encoding.slice(0, 80)}" is not read here.`,
+    fix: "Send the body as it is, without compression.",
+  });
+
+const tooLarge = (limit: number): SluiceError =>
+  new SluiceError({
+    code: "body_too_large",
+    status: 413,
+    detail: `The body is larger than ${limit} bytes.`,
+    fix: "Send it in several requests.",
+  });
+
+const slow = (size: number, deadlineMs: number): SluiceError =>
+  new SluiceError({
+    code: "slow_body",
+    status: 408,
+    detail: `After ${deadlineMs / 1000} s only ${size} bytes of the body had come.`,
+    fix: "Send the body at once.",
+  });
+
+function cut(cause: unknown): never {
+  throw new SluiceError({
+    code: "body_cut",
+    status: 400,
+    detail: `The body ended early: ${reasonOf(cause)}.`,
+    fix: "Send the request again.",
+    cause,
+  });
+}

@@ -1,0 +1,72 @@
+/*
+ * Codes of the database, the object store and what is kept in them.
+ */
+import type { CodeRows } from "./row.ts";
+
+export const storeCodes: CodeRows = {
+  artifact_corrupt: [
+    "No ONNX model",
+    "The bytes cannot be read as an ONNX model.",
+    "Check their sha256; restore them from a backup.",
+  ],
+  artifact_unusable: [
+    "Version cannot be served",
+    "The artifact loads in no session, or does not say what it was made from.",
+    "Train again; if the object was damaged, restore it from a backup.",
+  ],
+  champion_not_loaded: [
+    "Champion not loaded",
+    "The champion's artifact could not be loaded.",
+    "See the log; the load is tried again every second.",
+  ],
+  database_unreachable: [
+    "Database not reached",
+    "The database does not answer.",
+    "Check DATABASE_URL and that Postgres runs.",
+  ],
+  folder_locked: [
+    "Data folder in use",
+    "Another process holds the data folder (exit code 3).",
+    "Stop that process, or use another folder, or Postgres.",
+  ],
+  invalid_configuration: [
+    "Configuration not accepted",
+    "Environment variables have values that are not accepted (exit code 78).",
+    "Correct the variables that are named.",
+  ],
+  invalid_model_file: [
+    "Model file not accepted",
+    "A model file has unknown, missing or wrong fields.",
+    "Correct the field that is named.",
+  ],
+  migration_changed: [
+    "Migration changed",
+    "A migration that was applied has another text now.",
+    "Restore its text as it was released.",
+  ],
+  non_finite_output: [
+    "Model gave no number",
+    "The model's answer holds a value that is not finite; it is not given out.",
+    "Roll back to the version before, and report the run of this one.",
+  ],
+  object_corrupt: [
+    "Object damaged",
+    "Stored bytes do not have the sha256 under which they are kept.",
+    "Restore the object from a backup.",
+  ],
+  object_missing: [
+    "Object missing",
+    "The object store lacks bytes that the database names.",
+    "Restore the object from a backup.",
+  ],
+  object_store_unreachable: [
+    "Object store not reached",
+    "The object store does not answer.",
+    "Check S3_ENDPOINT, S3_BUCKET and the keys, or the free space of SLUICE_DATA.",
+  ],
+  schema_too_new: [
+    "Database is newer",
+    "A newer Sluice has migrated the database.",
+    "Run that version, or restore a backup from before.",
+  ],
+};

@@ -1,0 +1,113 @@
+/*
+ * The OpenAPI 3.1 document, made from the routes' own schemas: what is checked is what is written.
+ */
+import type { Env, Hono, MiddlewareHandler } from "hono";
+import { type DescribeRouteOptions, describeRoute, generateSpecs, resolver } from "hono-openapi";
+import { version } from "../../package.json";
+import { problemAnswer } from "./answers.ts";
+import type { Route, Schema } from "./route.ts";
+
+type Responses = NonNullable<DescribeRouteOptions["responses"]>;
+
+const PROBLEMS: Readonly<Record<number, string>> = {
+  400: "The body cannot be read.",
+  401: "No token, or one that is not live.",
+  403: "The token lacks the scope.",
+  404: "There is none of that name.",
+  408: "The body came too slowly.",
+  409: "The state is another than was expected.",
+  413: "The body or the number of rows is over the limit.",
+  415: "The content type is not read here.",
+  422: "Something in the request is not accepted; every fault is listed.",
+  503: "Not now; Retry-After tells when.",
+};
+
+/** The middleware that describes a route; it does nothing else. */
+export function described(route: Route): MiddlewareHandler {
+  const { method, path, group, tag, summary } = route;
+  const takes = bodiesOf(route);
+  return describeRoute({
+    tags: [tag],
+    summary,
+    description: group === "open" ? "Needs no token." : `Needs a token of scope \`${group}\`.`,
+    operationId: operationIdOf(method, path),
+    security: group === "open" ? [] : [{ token: [] }],
+    ...(takes === null
+      ? {}
+      : { requestBody: { required: Object.keys(takes).length > 1, content: contentOf(takes) } }),
+    responses: responsesOf(route),
+  });
+}
+
+/** `GET /v1/models/:model` is `getV1ModelsModel`. */
+const operationIdOf = (method: string, path: string): string =>
+  method.toLowerCase() +
+  path
+    .split(/[^A-Za-z0-9]+/)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join("");
+
+function bodiesOf(route: Route): Readonly<Record<string, Schema>> | null {
+  if (route.group === "open") return null;
+  if (route.takes !== undefined) return route.takes;
+  return route.body === undefined ? null : { "application/json": route.body };
+}
+
+const contentOf = (bodies: Readonly<Record<string, Schema>>) =>
+  Object.fromEntries(
+    Object.entries(bodies).map(([type, schema]) => [type, { schema: resolver(schema) }]),
+  );
+
+function responsesOf(route: Route): Responses {
+  const { gives, status = 200 } = route;
+  const content = typeof gives === "string" ? { [gives]: {} } : contentOf({ "application/json": gives });
+  const responses: Responses = {
+    [status]: { description: status === 202 ? "Asked for; work begins soon." : "The answer.", content },
+  };
+  for (const problem of problemsOf(route)) {
+    responses[problem] = {
+      description: PROBLEMS[problem]!,
+      content: { "application/problem+json": { schema: resolver(problemAnswer) } },
+    };
+  }
+  return responses;
+}
+
+function problemsOf(route: Route): number[] {
+  if (route.group === "open") return route.path === "/healthz" ? [] : [503];
+  const statuses = [401, 403, 422, 503];
+  if (route.path.includes(":")) statuses.push(404);
+  if (route.method === "POST") statuses.push(400, 408, 413, 415);
+  if (route.group === "admin" && route.method === "POST") statuses.push(409);
+  return statuses.sort((a, b) => a - b);
+}
+
+const documents = new WeakMap<object, Promise<Record<string, unknown>>>();
+
+/** The document of a router, made once. */
+export function documentOf<E extends Env>(
+  hono: Hono<E>,
+  simulated: boolean,
+): Promise<Record<string, unknown>> {
+  const known = documents.get(hono);
+  if (known !== undefined) return known;
+  const made = generateSpecs(hono, {
+    excludeStaticFile: false,
+    defaultValidationErrorResponse: false,
+    documentation: {
+      info: {
+        title: simulated ? "Sluice (SIMULATED)" : "Sluice",
+        version,
+        description:
+          "Continuous training in one file. Errors are problem details (RFC 9457); their codes " +
+          "are listed at /docs/errors.",
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      components: {
+        securitySchemes: { token: { type: "http", scheme: "bearer" } },
+      },
+    },
+  }) as Promise<Record<string, unknown>>;
+  documents.set(hono, made);
+  return made;
+}

@@ -1,0 +1,60 @@
+/*
+ * Names in addresses. Each is checked before a handler sees it, and none ever becomes part of a
+ * path of a disk or a bucket.
+ */
+import { SluiceError } from "../errors.ts";
+import { MODEL_NAME } from "../models.ts";
+import { MARKET } from "./fields.ts";
+
+interface Form {
+  readonly pattern: RegExp;
+  readonly accepted: string;
+}
+
+const named: Form = { pattern: MODEL_NAME, accepted: `a name that matches ${MODEL_NAME.source}` };
+const id: Form = { pattern: /^[0-9a-f-]{32,36}$/, accepted: "an id as the list of runs has it" };
+
+const forms: Readonly<Record<string, Form>> = {
+  model: named,
+  pipeline: named,
+  token: named,
+  market: { pattern: MARKET, accepted: "a market such as KRW-BTC" },
+  run: id,
+  // Judged by the registry, which knows what a path of an artifact may be.
+  path: { pattern: /^[^]*$/, accepted: "the path of an artifact" },
+};
+
+/** The names of a path's parameters; throws where one has no form that it could be checked by. */
+export function paramNames(path: string): string[] {
+  const names = [...path.matchAll(/:(\w+)/g)].map((match) => match[1]!);
+  for (const name of names) {
+    if (!Object.hasOwn(forms, name)) throw new Error(`${path}: no form is known of :${name}`);
+  }
+  return names;
+}
+
+/** The parameters by name; `bad_name` (422) lists those that no such name could be. */
+export function checkedParams(
+  names: readonly string[],
+  valueOf: (name: string) => string | undefined,
+): Record<string, string> {
+  const params: Record<string, string> = {};
+  for (const name of names) {
+    const value = valueOf(name) ?? "";
+    const form = forms[name]!;
+    if (!form.pattern.test(value)) throw badName(name, value, form.accepted);
+    params[name] = value;
+  }
+  return params;
+}
+
+function badName(name: string, value: string, accepted: string): SluiceError {
+  const shown = JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  return new SluiceError({
+    code: "bad_name",
+    status: 422,
+    detail: `${shown} in the address is no name of a ${name}.`,
+    fix: `Give ${accepted}.`,
+    faults: [{ path: name, message: `expected ${accepted}` }],
+  });
+}

@@ -1,0 +1,52 @@
+/*
+ * What the routes stand on: the parts of other rooms that they call, and no more, so that a test
+ * can stand in for them.
+ */
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config.ts";
+import type { Control } from "../flow/control.ts";
+import type { Operations } from "../flow/operations.ts";
+import type { Log } from "../log.ts";
+import type { ModelFile } from "../models.ts";
+import type { Promotion } from "../registry/promotion.ts";
+import type { Tracking } from "../registry/tracking.ts";
+import type { Versions } from "../registry/versions.ts";
+import type { Champions } from "../serve/champions.ts";
+import type { Forecaster } from "../serve/forecast.ts";
+import type { CandleStore } from "../store/candles.ts";
+import type { Forecasts } from "../store/forecasts.ts";
+import type { PipelineRuns } from "../store/pipeline-runs.ts";
+import type { Tokens } from "../store/tokens.ts";
+import type { Instant } from "../types.ts";
+
+/** One thing that must hold, or is told, for the server to be ready. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  /** Since when it is so, in real time. */
+  readonly since?: Instant;
+  /** False: told, but no reason to send requests elsewhere (the exchange is away). */
+  readonly blocking?: boolean;
+}
+
+export interface HttpServices {
+  readonly config: Config;
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Log;
+  readonly models: ReadonlyMap<string, ModelFile>;
+  readonly champions: Pick<Champions, "get" | "state" | "readAt">;
+  readonly forecaster: Pick<Forecaster, "forecast">;
+  readonly forecasts: Pick<Forecasts, "record" | "list">;
+  readonly candles: Pick<CandleStore, "read" | "holesOf" | "newest" | "quarantined">;
+  readonly tracking: Pick<Tracking, "run" | "runs" | "readArtifact">;
+  readonly versions: Pick<Versions, "version" | "versions">;
+  readonly promotion: Pick<Promotion, "champion" | "aliases" | "history">;
+  readonly runs: Pick<PipelineRuns, "run" | "list" | "stepsOf" | "paused">;
+  readonly control: Control;
+  readonly tokens: Tokens;
+  readonly operations: Operations;
+  readonly adminToken: string;
+  /** Database, exchange and the like; each model's champion is looked at by /readyz itself. */
+  checks(): readonly Check[] | Promise<readonly Check[]>;
+}

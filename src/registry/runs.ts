@@ -1,0 +1,215 @@
+/*
+ * Experiments and runs, from start to end. A run's end never changes; what it has logged may
+ * still grow, as MLflow's clients do that.
+ */
+import { and, asc, eq, inArray, sql } from "drizzle-orm";
+import { SluiceError } from "../errors.ts";
+import type { Database, Orm } from "../store/database.ts";
+import { experiments, params, runs, tags } from "../store/schema.ts";
+import type { Instant } from "../types.ts";
+import { RUN_ID, trackingKey } from "./names.ts";
+
+export type RunRow = typeof runs.$inferSelect;
+export type RunEnding = "FINISHED" | "FAILED" | "KILLED";
+
+export interface NewRun {
+  readonly experimentId: number;
+  readonly name: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly userId?: string;
+  /** The pipeline run that trains it. */
+  readonly pipelineRunId?: string;
+}
+
+/** The tag that carries a run's name: setting it renames the run. */
+const RUN_NAME = "mlflow.runName";
+
+/** The SQL of experiments and runs. */
+export function makeRuns({ database, clock }: { database: Database; clock: { now(): Instant } }) {
+  const { orm } = database;
+
+  /** The id of the experiment of that name, made when there is none. */
+  async function experiment(name: string): Promise<number> {
+    const known = (await experimentNamed(name)) ?? (await makeExperiment(name));
+    // Null when another process made it between the two statements.
+    return known ?? (await experimentNamed(name))!;
+  }
+
+  async function experimentNamed(name: string): Promise<number | null> {
+    const rows = await orm
+      .select({ id: experiments.experimentId })
+      .from(experiments)
+      .where(eq(experiments.name, name));
+    return rows[0]?.id ?? null;
+  }
+
+  async function makeExperiment(name: string): Promise<number | null> {
+    const now = clock.now();
+    // The id is drawn first, because the location holds it.
+    const rows = await database.rows<{ id: number | string }>(sql`
+      insert into experiments
+        (experiment_id, name, artifact_location, creation_time, last_update_time)
+      select id, ${name}, 'mlflow-artifacts:/' || id, ${now}::bigint, ${now}::bigint
+      from nextval(pg_get_serial_sequence('experiments', 'experiment_id')) as id
+      on conflict (name) do nothing
+      returning experiment_id as id`);
+    return rows[0] === undefined ? null : Number(rows[0].id);
+  }
+
+  /**
+   * Starts a run and returns its id (32 hex digits). Throws `unknown_experiment` (404), or
+   * `experiment_deleted` (400) where somebody put the experiment away.
+   */
+  async function startRun(run: NewRun): Promise<string> {
+    const location = await locationOf(run.experimentId);
+    const runId = crypto.randomUUID().replaceAll("-", "");
+    await orm.transaction(async (tx) => {
+      await tx.insert(runs).values({
+        runId,
+        name: run.name,
+        experimentId: run.experimentId,
+        userId: run.userId ?? "",
+        status: "RUNNING",
+        startTime: clock.now(),
+        artifactUri: `${location}/${runId}/artifacts`,
+        pipelineRunId: run.pipelineRunId ?? null,
+      });
+      await putTags(tx, runId, { ...run.tags, [RUN_NAME]: run.name });
+    });
+    return runId;
+  }
+
+  async function locationOf(experimentId: number): Promise<string> {
+    const rows = await orm
+      .select({ location: experiments.artifactLocation, stage: experiments.lifecycleStage })
+      .from(experiments)
+      .where(eq(experiments.experimentId, experimentId));
+    if (rows[0]?.stage === "active") return rows[0].location;
+    const deleted = rows[0] !== undefined;
+    throw new SluiceError({
+      code: deleted ? "experiment_deleted" : "unknown_experiment",
+      status: deleted ? 400 : 404,
+      detail: `Experiment ${experimentId} ${deleted ? "is deleted" : "does not exist"}.`,
+      fix: deleted ? "Restore the experiment, or use another." : "Make the experiment first.",
+    });
+  }
+
+  /**
+   * Writes params, all or none. The same value again changes nothing; another value for a key
+   * that is there throws `param_changed` (400): what a run was trained with is history.
+   */
+  async function logParams(
+    runId: string,
+    values: Readonly<Record<string, string | number | boolean>>,
+  ): Promise<void> {
+    const rows = sortedEntries(values).map(([key, value]) => ({ runId, key, value }));
+    await orm.transaction(async (tx) => {
+      await assertActive(tx, runId);
+      if (rows.length === 0) return;
+      await tx.insert(params).values(rows).onConflictDoNothing();
+      const keys = rows.map((row) => row.key);
+      const stored = await tx
+        .select()
+        .from(params)
+        .where(and(eq(params.runId, runId), inArray(params.key, keys)))
+        .orderBy(asc(params.key));
+      const wanted = new Map(rows.map((row) => [row.key, row.value]));
+      const changed = stored.filter((row) => row.value !== wanted.get(row.key));
+      if (changed.length > 0) throw paramChanged(runId, changed, wanted);
+    });
+  }
+
+  /** Sets tags of a run; the tag `mlflow.runName` renames it. */
+  async function setTags(runId: string, values: Readonly<Record<string, string>>): Promise<void> {
+    await orm.transaction(async (tx) => {
+      await assertActive(tx, runId);
+      await putTags(tx, runId, values);
+      const name = values[RUN_NAME];
+      if (name) await tx.update(runs).set({ name }).where(eq(runs.runId, runId));
+    });
+  }
+
+  /** Ends a run that is under way; false when it has ended before, and then nothing changes. */
+  async function endRun(runId: string, status: RunEnding, message?: string): Promise<boolean> {
+    await assertKnown(orm, runId);
+    const ended = await orm
+      .update(runs)
+      .set({ status, endTime: clock.now(), statusMessage: message ?? null })
+      .where(and(eq(runs.runId, runId), inArray(runs.status, ["RUNNING", "SCHEDULED"])))
+      .returning({ runId: runs.runId });
+    return ended.length === 1;
+  }
+
+  return { experiment, startRun, logParams, setTags, endRun };
+}
+
+/** The run's row, or `unknown_run` (404). */
+export async function assertKnown(within: Orm, runId: string): Promise<RunRow> {
+  const rows = RUN_ID.test(runId)
+    ? await within.select().from(runs).where(eq(runs.runId, runId))
+    : [];
+  if (rows[0] !== undefined) return rows[0];
+  throw new SluiceError({
+    code: "unknown_run",
+    status: 404,
+    detail: `There is no run ${JSON.stringify(runId)}.`,
+    fix: "Start the run first, or look its id up in the list of runs.",
+  });
+}
+
+/** The run's row, or `unknown_run` (404), or `run_deleted` (400): nothing is logged to those. */
+export async function assertActive(within: Orm, runId: string): Promise<RunRow> {
+  const run = await assertKnown(within, runId);
+  if (run.lifecycleStage === "active") return run;
+  throw new SluiceError({
+    code: "run_deleted",
+    status: 400,
+    detail: `Run ${runId} is deleted.`,
+    fix: "Restore the run, or start another.",
+  });
+}
+
+async function putTags(tx: Orm, runId: string, values: Readonly<Record<string, string>>) {
+  const rows = sortedEntries(values).map(([key, value]) => ({ runId, key, value }));
+  if (rows.length === 0) return;
+  await tx
+    .insert(tags)
+    .values(rows)
+    .onConflictDoUpdate({ target: [tags.runId, tags.key], set: { value: sql`excluded.value` } });
+}
+
+/** Entries as text in order of keys: writers that lock rows in one order cannot deadlock. */
+function sortedEntries(values: Readonly<Record<string, unknown>>): [string, string][] {
+  return Object.entries(values)
+    .map(([key, value]): [string, string] => [trackingKey(key), textOf(key, value)])
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function textOf(key: string, value: unknown): string {
+  const text = String(value);
+  if (!text.includes("\0")) return text;
+  throw new SluiceError({
+    code: "bad_value",
+    status: 422,
+    detail: `The value of ${JSON.stringify(key)} holds a NUL character.`,
+    fix: "Leave the character out; the database cannot hold it in text.",
+  });
+}
+
+function paramChanged(
+  runId: string,
+  changed: readonly { key: string; value: string }[],
+  wanted: ReadonlyMap<string, string>,
+): SluiceError {
+  const each = changed.map(
+    ({ key, value }) =>
+      `${JSON.stringify(key)} is ${JSON.stringify(value)}, not ${JSON.stringify(wanted.get(key))}`,
+  );
+  return new SluiceError({
+    code: "param_changed",
+    status: 400,
+    detail: `Params of run ${runId} were logged with other values: ${each.join("; ")}.`,
+    fix: "Start another run for other params, or log what changes as a metric or a tag.",
+    faults: changed.map(({ key }) => ({ path: key, message: "was logged with another value" })),
+  });
+}

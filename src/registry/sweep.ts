@@ -1,0 +1,99 @@
+/*
+ * Removes bytes that no row names: what a killed registration or a retention left behind.
+ */
+import { and, eq, isNotNull, ne } from "drizzle-orm";
+import type { Database } from "../store/database.ts";
+import type { Objects } from "../store/objects.ts";
+import { artifacts, modelVersions } from "../store/schema.ts";
+import type { Instant } from "../types.ts";
+import { REMOVED } from "./version-rows.ts";
+
+export interface Swept {
+  readonly removed: number;
+  /** Objects that stay: named by a row, or not seen without one for long enough. */
+  readonly kept: number;
+}
+
+export type Sweep = ReturnType<typeof makeSweep>;
+
+/** The sweeping of objects. It remembers in this process what it saw orphaned, and since when. */
+export function makeSweep({
+  database,
+  objects,
+  clock,
+}: {
+  database: Database;
+  objects: Objects;
+  clock: { now(): Instant };
+}) {
+  const { orm } = database;
+  const orphanSince = new Map<string, Instant>();
+
+  /**
+   * Removes objects that no artifact and no version names, now and in a sweep at least
+   * `olderThanMs` ago: objects have no age of their own, and bytes are stored before their row.
+   */
+  async function sweepOrphans({ olderThanMs }: { olderThanMs: number }): Promise<Swept> {
+    const now = clock.now();
+    const named = await namedDigests();
+    const orphans = new Set<string>();
+    let kept = 0;
+    for await (const digest of objects.list()) {
+      if (named.has(digest)) kept++;
+      else orphans.add(digest);
+    }
+    for (const digest of orphanSince.keys()) {
+      if (!orphans.has(digest)) orphanSince.delete(digest);
+    }
+    let removed = 0;
+    for (const digest of orphans) {
+      const since = orphanSince.get(digest);
+      if (since === undefined) orphanSince.set(digest, now);
+      if (since !== undefined && now - since >= olderThanMs && (await removeUnnamed(digest))) {
+        orphanSince.delete(digest);
+        removed++;
+      } else kept++;
+    }
+    return { removed, kept };
+  }
+
+  /**
+   * Removes one object unless a row names it; an object that is not there is no error. A row that
+   * came while it was removed brings it back (see `storeBytes` for the other half).
+   */
+  async function removeUnnamed(digest: string): Promise<boolean> {
+    if (await isNamed(digest)) return false;
+    // What is missing or damaged cannot be brought back, and need not be.
+    const bytes = await objects.get(digest).catch(() => null);
+    await objects.remove(digest);
+    if (bytes === null || !(await isNamed(digest))) return true;
+    await objects.put(bytes);
+    return false;
+  }
+
+  async function namedDigests(): Promise<Set<string>> {
+    const files = await orm.selectDistinct({ digest: artifacts.digest }).from(artifacts);
+    const versions = await orm
+      .selectDistinct({ digest: modelVersions.digest })
+      .from(modelVersions)
+      .where(and(isNotNull(modelVersions.digest), ne(modelVersions.currentStage, REMOVED)));
+    return new Set([...files, ...versions].map((row) => row.digest!));
+  }
+
+  async function isNamed(digest: string): Promise<boolean> {
+    const files = await orm
+      .select({ digest: artifacts.digest })
+      .from(artifacts)
+      .where(eq(artifacts.digest, digest))
+      .limit(1);
+    if (files.length > 0) return true;
+    const versions = await orm
+      .select({ digest: modelVersions.digest })
+      .from(modelVersions)
+      .where(and(eq(modelVersions.digest, digest), ne(modelVersions.currentStage, REMOVED)))
+      .limit(1);
+    return versions.length > 0;
+  }
+
+  return { sweepOrphans, removeUnnamed };
+}

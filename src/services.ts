@@ -1,0 +1,183 @@
+/*
+ * The services of a running Sluice, put together over an open database.
+ */
+import { join } from "node:path";
+import type { Clock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { type Background, type BackgroundOptions, startBackground } from "./flow/background.ts";
+import { makeControl } from "./flow/control.ts";
+import { makeOperations } from "./flow/operations.ts";
+import { STEP_NAMES, type StepDeps } from "./flow/steps.ts";
+import { makeTrainer } from "./flow/trainer.ts";
+import type { HttpServices } from "./http/services.ts";
+import type { Log } from "./log.ts";
+import { makeClient } from "./market/client.ts";
+import { makeCollector } from "./market/collect.ts";
+import { makeLimiter } from "./market/limiter.ts";
+import { verifyMarket } from "./market/verify.ts";
+import { watchExchange } from "./market/watch.ts";
+import type { ModelFile } from "./models.ts";
+import { makePromotion } from "./registry/promotion.ts";
+import { makeTracking } from "./registry/tracking.ts";
+import { makeVersions } from "./registry/versions.ts";
+import { readFacts } from "./serve/artifact.ts";
+import { makeChampions } from "./serve/champions.ts";
+import { makeForecaster } from "./serve/forecast.ts";
+import { loadRuntime } from "./serve/runtime.ts";
+import { openSession } from "./serve/session.ts";
+import { makeCandleStore } from "./store/candles.ts";
+import type { Database } from "./store/database.ts";
+import { makeForecasts } from "./store/forecasts.ts";
+import { localNotices, redisNotices } from "./store/notices.ts";
+import { folderObjects, s3Objects } from "./store/objects.ts";
+import { makePipelineRuns } from "./store/pipeline-runs.ts";
+import { makeTokens } from "./store/tokens.ts";
+
+export interface ServiceDeps {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly models: ReadonlyMap<string, ModelFile>;
+  readonly database: Database;
+  readonly adminToken: string;
+}
+
+export interface Services {
+  readonly http: HttpServices;
+  /** Whether every model can answer now. */
+  isReady(): boolean;
+  /** Starts schedule and workers; once. */
+  start(options: BackgroundOptions): Promise<void>;
+  /** Ends the background work and gives back what was under way. */
+  stop(): Promise<void>;
+  /** Closes the stores; no request may be under way. */
+  close(): Promise<void>;
+}
+
+const WATCH_EVERY_MS = 60_000;
+/** In exchange-clock mode looking is what moves the time. */
+const FOLLOW_EVERY_MS = 1_000;
+const TRAINING_MEMORY_BYTES = 2_000_000_000;
+const TRAINING_SILENCE_MS = 120_000;
+
+/** Opens everything over the database, which it closes again. */
+export async function openServices(deps: ServiceDeps): Promise<Services> {
+  const { config, log, clock, models, database } = deps;
+  const runtime = await loadRuntime(config.data);
+  const objects =
+    config.s3 === null ? folderObjects(join(config.data, "objects")) : s3Objects(config.s3);
+  const notices = config.redisUrl === null ? localNotices() : redisNotices(config.redisUrl, log);
+
+  const candles = makeCandleStore(database);
+  const runs = makePipelineRuns(database, clock);
+  const forecasts = makeForecasts(database, clock);
+  const tracking = makeTracking({ database, objects, clock });
+  const versions = makeVersions({
+    database,
+    objects,
+    clock,
+    check: async (bytes) => {
+      const { features } = readFacts(bytes);
+      const session = await openSession(runtime, bytes, features.length);
+      await session.run(new Float32Array(features.length), 1).finally(session.release);
+    },
+  });
+  const promotion = makePromotion({
+    database,
+    clock,
+    onMoved: async (name) => {
+      notices.publish(name);
+      await champions.refresh(name);
+    },
+  });
+  const champions = makeChampions({
+    models: [...models.keys()],
+    runtime,
+    objects,
+    versions,
+    promotion,
+    log,
+  });
+  notices.onNotice((name) => void champions.refresh(name));
+  await Promise.all([...models.keys()].map((name) => champions.refresh(name)));
+
+  const client = makeClient({
+    url: config.upbitUrl,
+    limiter: makeLimiter(),
+    onDate: clock.observe,
+  });
+  const collector = makeCollector({ client, store: candles, clock, log });
+  const forecaster = makeForecaster({ models, champions, candles, forecasts, clock });
+  const steps: StepDeps = {
+    clock,
+    collector,
+    candles,
+    verify: (model) =>
+      Promise.all(
+        [model.collect.market, ...model.collect.others].map((market) =>
+          verifyMarket(candles, market, { since: model.collect.since, now: clock.now() }),
+        ),
+      ),
+    train: makeTrainer({
+      workFolder: join(config.data, "work"),
+      cacheFolder: config.data,
+      memoryLimitBytes: TRAINING_MEMORY_BYTES,
+      silenceLimitMs: TRAINING_SILENCE_MS,
+    }),
+    tracking,
+    versions,
+    promotion,
+    champions,
+    forecaster,
+    forecasts,
+    runs,
+  };
+
+  let background: Background | null = null;
+  const wake = () => background?.wake();
+  const watch = watchExchange({
+    url: config.upbitUrl,
+    serverTime: () => client.serverTime(),
+    everyMs: config.clock === "exchange" ? FOLLOW_EVERY_MS : WATCH_EVERY_MS,
+    log,
+    onReachable: wake,
+  });
+  clock.onMove(wake);
+
+  return {
+    http: {
+      config,
+      clock,
+      log,
+      models,
+      champions,
+      forecaster,
+      forecasts,
+      candles,
+      tracking,
+      versions,
+      promotion,
+      runs,
+      control: makeControl({ models, clock, runs, stepNames: STEP_NAMES, wake }),
+      tokens: makeTokens(database, clock),
+      operations: makeOperations({ models, steps }),
+      adminToken: deps.adminToken,
+      checks: () => [],
+    },
+    isReady: () =>
+      clock.now() > 0 &&
+      [...models.keys()].every((name) => champions.state(name).champion !== null),
+    start: async (options) => {
+      background = await startBackground({ database, models, log, steps, collector }, options);
+    },
+    stop: async () => {
+      watch.stop();
+      await background?.stop();
+    },
+    close: async () => {
+      notices.close();
+      await champions.stop();
+      await database.close();
+    },
+  };
+}
