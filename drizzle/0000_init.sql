@@ -252,6 +252,7 @@ CREATE TABLE "steps" (
 	"attempts" integer DEFAULT 0 NOT NULL,
 	"started_at" timestamp (3) with time zone,
 	"ended_at" timestamp (3) with time zone,
+	"elapsed_ms" integer,
 	"result" jsonb,
 	"log" text[] DEFAULT '{}' NOT NULL,
 	CONSTRAINT "steps_run_id_step_pk" PRIMARY KEY("run_id","step")
@@ -292,6 +293,7 @@ ALTER TABLE "tags" ADD CONSTRAINT "tags_run_id_runs_run_id_fk" FOREIGN KEY ("run
 CREATE INDEX "alias_history_of" ON "alias_history" USING btree ("name","alias","id");--> statement-breakpoint
 CREATE INDEX "artifacts_digest" ON "artifacts" USING btree ("digest");--> statement-breakpoint
 CREATE UNIQUE INDEX "candles_in_force" ON "candles" USING btree ("market","unit","start") WHERE known_to is null;--> statement-breakpoint
+CREATE INDEX "candles_replaced" ON "candles" USING btree ("market","known_to") WHERE known_to is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "datasets_name_digest" ON "datasets" USING btree ("experiment_id","name","digest");--> statement-breakpoint
 CREATE UNIQUE INDEX "forecasts_same" ON "forecasts" USING btree ("model","target_start","model_digest","inputs_digest");--> statement-breakpoint
 CREATE INDEX "forecasts_newest" ON "forecasts" USING btree ("model","target_start" DESC NULLS LAST,"made_at" DESC NULLS LAST);--> statement-breakpoint

@@ -4,18 +4,19 @@
 import { join } from "node:path";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { reasonOf } from "./errors.ts";
 import { type Background, type BackgroundOptions, startBackground } from "./flow/background.ts";
 import { makeControl } from "./flow/control.ts";
 import { makeOperations } from "./flow/operations.ts";
 import { STEP_NAMES, type StepDeps } from "./flow/steps.ts";
 import { makeTrainer } from "./flow/trainer.ts";
-import type { HttpServices } from "./http/services.ts";
+import type { Check, HttpServices } from "./http/services.ts";
 import type { Log } from "./log.ts";
 import { makeClient } from "./market/client.ts";
 import { makeCollector } from "./market/collect.ts";
 import { makeLimiter } from "./market/limiter.ts";
 import { verifyMarket } from "./market/verify.ts";
-import { watchExchange } from "./market/watch.ts";
+import { type ExchangeState, watchExchange } from "./market/watch.ts";
 import type { ModelFile } from "./models.ts";
 import { makePromotion } from "./registry/promotion.ts";
 import { makeTracking } from "./registry/tracking.ts";
@@ -32,6 +33,7 @@ import { localNotices, redisNotices } from "./store/notices.ts";
 import { folderObjects, s3Objects } from "./store/objects.ts";
 import { makePipelineRuns } from "./store/pipeline-runs.ts";
 import { makeTokens } from "./store/tokens.ts";
+import type { Instant } from "./types.ts";
 
 export interface ServiceDeps {
   readonly config: Config;
@@ -53,6 +55,35 @@ export interface Services {
   /** Closes the stores; no request may be under way. */
   close(): Promise<void>;
 }
+
+/** Whether the database answers, in its own words otherwise. */
+const databaseCheck = (database: Database): Promise<Check> =>
+  database.ping().then(
+    () => ({ name: "database", ok: true, detail: `${database.kind} answers` }),
+    (thrown) => ({ name: "database", ok: false, detail: reasonOf(thrown) }),
+  );
+
+/** A champion can answer while the exchange is away, but not before its time is known. */
+const exchangeCheck = ({ ok, detail, since }: ExchangeState, now: Instant): Check => ({
+  name: "exchange",
+  ok: ok === true,
+  detail,
+  since,
+  blocking: now === 0,
+});
+
+/** Told where there is a Redis; without it replicas learn of a promotion a second later. */
+const redisCheck = (connected: boolean | null): Check[] =>
+  connected === null
+    ? []
+    : [
+        {
+          name: "redis",
+          ok: connected,
+          detail: connected ? "answers" : "does not answer",
+          blocking: false,
+        },
+      ];
 
 const WATCH_EVERY_MS = 60_000;
 /** In exchange-clock mode looking is what moves the time. */
@@ -162,7 +193,11 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
       tokens: makeTokens(database, clock),
       operations: makeOperations({ models, steps }),
       adminToken: deps.adminToken,
-      checks: () => [],
+      checks: async () => [
+        await databaseCheck(database),
+        exchangeCheck(watch.state(), clock.now()),
+        ...redisCheck(notices.connected()),
+      ],
     },
     isReady: () =>
       clock.now() > 0 &&

@@ -4,7 +4,7 @@
 import { reasonOf } from "../errors.ts";
 import { type ModelFile, readModels } from "../models.ts";
 import { type Instant, iso } from "../types.ts";
-import type { RunAnswer, VerifyAnswer } from "./answers.ts";
+import type { IdAnswer, PipelineRunAnswer, VerifyAnswer } from "./answers.ts";
 import { followRun } from "./follow.ts";
 import { numberText, renderTable, timeText } from "./format.ts";
 import type { Io, JsonOption } from "./io.ts";
@@ -30,7 +30,7 @@ export const collect = (io: Io, options: CollectOptions): Promise<number> =>
       const from = options.since ?? since.get(market) ?? 0;
       asked.push({ market, id: await askBackfill(session, market, from) });
     }
-    const runs: { market: string; run: RunAnswer }[] = [];
+    const runs: { market: string; run: PipelineRunAnswer }[] = [];
     const failures: unknown[] = [];
     // One market that fails must not hide what became of the others.
     for (const { market, id } of asked) {
@@ -52,7 +52,7 @@ export const collect = (io: Io, options: CollectOptions): Promise<number> =>
 async function askBackfill(session: Session, market: string, from: Instant): Promise<string> {
   // The server ends it at the newest closed candle, by the exchange's clock.
   const to = iso(Date.now());
-  const { id } = await session.call<{ id: string }>("POST", "/admin/backfill", {
+  const { id } = await session.call<IdAnswer>("POST", "/admin/backfill", {
     market,
     from: iso(from),
     to,
@@ -87,15 +87,12 @@ function collectedTable(results: readonly Readonly<Record<string, unknown>>[]): 
 export const verify = (io: Io, { market, json }: VerifyOptions): Promise<number> =>
   withSession(io, async (session) => {
     const query = market === undefined ? "" : `?market=${encodeURIComponent(market)}`;
-    const answer = await session.call<{ items: readonly VerifyAnswer[] }>(
-      "GET",
-      `/admin/verify${query}`,
-    );
+    const answer = await session.call<VerifyAnswer>("GET", `/admin/verify${query}`);
     await io.print(json ? JSON.stringify(answer) : verdictText(answer.items));
     return answer.items.some((report) => report.verdict === "fail") ? 1 : 0;
   });
 
-function verdictText(reports: readonly VerifyAnswer[]): string {
+function verdictText(reports: VerifyAnswer["items"]): string {
   const table = renderTable(
     [{ title: "market" }, { title: "verdict" }, { title: "from" }, { title: "to" }],
     reports.map((r) => [r.market, r.verdict, timeText(r.from), timeText(r.to)]),

@@ -1,7 +1,7 @@
 /*
  * What an operator decides: which version serves, and whether a schedule runs.
  */
-import type { MovedAnswer } from "./answers.ts";
+import type { MovedAnswer, PausedAnswer } from "./answers.ts";
 import type { Io, JsonOption } from "./io.ts";
 import { withSession } from "./session.ts";
 
@@ -30,11 +30,13 @@ export const rollback = (io: Io, model: string, { json }: JsonOption): Promise<n
 const move = (io: Io, path: string, json?: boolean, body?: object): Promise<number> =>
   withSession(io, async ({ call }) => {
     const answer = await call<MovedAnswer>("POST", path, body);
-    const { name, version, previous } = answer;
-    const before = previous == null ? "" : ` (before: version ${previous})`;
-    await io.print(
-      json ? JSON.stringify(answer) : `${name}: version ${version} is champion${before}.`,
-    );
+    const { name, version, previous, changed } = answer;
+    if (json) await io.print(JSON.stringify(answer));
+    else if (!changed) await io.print(`${name}: version ${version} is champion already.`);
+    else {
+      const before = previous === null ? "" : ` (before: version ${previous})`;
+      await io.print(`${name}: version ${version} is champion${before}.`);
+    }
     return 0;
   });
 
@@ -47,10 +49,13 @@ export const setPaused = (
 ): Promise<number> =>
   withSession(io, async ({ call }) => {
     const verb = paused ? "pause" : "resume";
-    await call("POST", `/admin/schedules/${encodeURIComponent(pipeline)}/${verb}`);
+    const answer = await call<PausedAnswer>(
+      "POST",
+      `/admin/schedules/${encodeURIComponent(pipeline)}/${verb}`,
+    );
     const said = paused
       ? `${pipeline} is paused: no scheduled runs until it is resumed.`
       : `${pipeline} runs on its schedule again; one run catches up.`;
-    await io.print(json ? JSON.stringify({ pipeline, paused }) : said);
+    await io.print(json ? JSON.stringify(answer) : said);
     return 0;
   });

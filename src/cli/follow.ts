@@ -3,7 +3,7 @@
  * the command's.
  */
 import { SluiceError } from "../errors.ts";
-import type { RunAnswer, StepAnswer } from "./answers.ts";
+import type { PipelineRunAnswer, StepAnswer } from "./answers.ts";
 import { durationText, plain } from "./format.ts";
 import type { Session } from "./session.ts";
 
@@ -16,11 +16,11 @@ export async function followRun(
   pipeline: string,
   id: string,
   pollMs = POLL_MS,
-): Promise<RunAnswer> {
+): Promise<PipelineRunAnswer> {
   const path = `/admin/pipelines/${encodeURIComponent(pipeline)}/runs/${encodeURIComponent(id)}`;
   const told = new Map<string, { lines: number; ended: boolean }>();
   for (;;) {
-    const run = await session.call<RunAnswer>("GET", path);
+    const run = await session.call<PipelineRunAnswer>("GET", path);
     for (const step of run.steps) tellStep(session, step, told);
     if (ENDED.has(run.status)) {
       session.update(pipeline, 1, run.status);
@@ -55,14 +55,14 @@ const took = ({ started_at, ended_at }: StepAnswer): string =>
     ? ""
     : ` in ${durationText(Date.parse(ended_at) - Date.parse(started_at))}`;
 
-const shareOf = ({ steps }: RunAnswer): number =>
+const shareOf = ({ steps }: PipelineRunAnswer): number =>
   // Never quite 1, which would end the bar: the run itself has not ended.
   Math.min(0.99, steps.filter((step) => ENDED.has(step.status)).length / Math.max(1, steps.length));
 
-const whereOf = (run: RunAnswer): string =>
+const whereOf = (run: PipelineRunAnswer): string =>
   run.steps.find((step) => step.status === "running")?.step ?? run.status;
 
-const failureOf = (run: RunAnswer): SluiceError =>
+const failureOf = (run: PipelineRunAnswer): SluiceError =>
   new SluiceError({
     code: run.reason ?? `pipeline_run_${run.status}`,
     detail: run.detail ?? `Pipeline run ${run.id} of ${run.pipeline} ${run.status}.`,

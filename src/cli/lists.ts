@@ -1,10 +1,10 @@
 /*
  * The commands that list: models, runs, pipelines.
  */
-import type { ListAnswer, ModelAnswer, RunAnswer, TrainingAnswer } from "./answers.ts";
+import type { ModelItem, ModelsAnswer, RunsAnswer } from "./answers.ts";
 import { durationText, numberText, renderTable, timeText } from "./format.ts";
 import type { Io, JsonOption } from "./io.ts";
-import { type Session, withSession } from "./session.ts";
+import { withSession } from "./session.ts";
 
 export interface RunsOptions extends JsonOption {
   readonly limit: number;
@@ -16,32 +16,34 @@ const right = (title: string) => ({ title, align: "right" as const });
 /** Prints every model with its champion and how its forecasts turned out. */
 export const models = (io: Io, { json }: JsonOption): Promise<number> =>
   withSession(io, async ({ call }) => {
-    const answer = await call<ListAnswer<ModelAnswer>>("GET", "/v1/models");
+    const answer = await call<ModelsAnswer>("GET", "/v1/models");
     await io.print(json ? JSON.stringify(answer) : modelTable(answer.items));
     return 0;
   });
 
-const modelTable = (items: readonly ModelAnswer[]): string =>
+const modelTable = (items: readonly ModelItem[]): string =>
   renderTable(
     [
       left("model"),
-      left("kind"),
+      left("market"),
       right("champion"),
       left("since"),
       left("digest"),
       right("challenger"),
       right("forecasts"),
       right("hit rate"),
+      left("trouble"),
     ],
-    items.map(({ name, kind, champion, challenger, live }) => [
+    items.map(({ name, market, champion, challenger, live, trouble }) => [
       name,
-      kind,
+      market,
       String(champion?.version ?? "-"),
       timeText(champion?.since),
       champion?.digest.slice(0, 12) ?? "-",
       String(challenger?.version ?? "-"),
-      numberText(live?.n, 9),
-      numberText(live?.hit_rate, 3),
+      numberText(live.n, 9),
+      numberText(live.hit_rate, 3),
+      trouble?.detail ?? "",
     ]),
     "No models.",
   );
@@ -55,18 +57,17 @@ export const runs = (
   withSession(io, async ({ call }) => {
     const query = new URLSearchParams({ limit: String(limit) });
     if (model !== undefined) query.set("model", model);
-    const answer = await call<ListAnswer<TrainingAnswer>>("GET", `/v1/runs?${query}`);
-    await io.print(json ? JSON.stringify(answer) : trainingTable(answer.items));
+    const answer = await call<RunsAnswer>("GET", `/v1/runs?${query}`);
+    await io.print(json ? JSON.stringify(answer) : runTable(answer.items));
     return 0;
   });
 
-const trainingTable = (items: readonly TrainingAnswer[]): string =>
+const runTable = (items: RunsAnswer["items"]): string =>
   renderTable(
     [
       left("run"),
-      left("model"),
+      left("name"),
       left("status"),
-      right("version"),
       left("started"),
       right("took"),
       right("log loss"),
@@ -74,62 +75,51 @@ const trainingTable = (items: readonly TrainingAnswer[]): string =>
     ],
     items.map((run) => [
       run.id,
-      run.model ?? "-",
+      run.name,
       run.status,
-      String(run.version ?? "-"),
       timeText(run.started_at),
-      tookText(run.started_at, run.ended_at),
-      numberText(run.metrics?.["log_loss"]),
-      numberText(run.metrics?.["auc"]),
+      run.ended_at === null
+        ? "-"
+        : durationText(Date.parse(run.ended_at) - Date.parse(run.started_at)),
+      numberText(run.metrics["log_loss"]),
+      numberText(run.metrics["auc"]),
     ]),
     "No trainings yet.",
   );
 
-/** Prints every pipeline with its newest run. */
+/** Prints every pipeline with its schedule and its newest run. */
 export const pipelines = (io: Io, { json }: JsonOption): Promise<number> =>
-  withSession(io, async (session) => {
-    const { items } = await session.call<ListAnswer<ModelAnswer>>("GET", "/v1/models");
-    const states = await Promise.all(items.map((model) => pipelineState(session, model)));
-    await io.print(json ? JSON.stringify({ items: states, next: null }) : pipelineTable(states));
+  withSession(io, async ({ call }) => {
+    const { items } = await call<ModelsAnswer>("GET", "/v1/models");
+    // Each model has one pipeline, of its name.
+    const states = items.map(({ name, schedule, last_run }) => ({
+      pipeline: name,
+      schedule,
+      last_run,
+    }));
+    await io.print(json ? JSON.stringify({ items: states, next: null }) : pipelineTable(items));
     return 0;
   });
 
-interface PipelineState {
-  readonly pipeline: string;
-  readonly schedule: ModelAnswer["schedule"];
-  readonly newest: RunAnswer | null;
-}
-
-async function pipelineState({ call }: Session, model: ModelAnswer): Promise<PipelineState> {
-  const path = `/v1/pipelines/${encodeURIComponent(model.name)}/runs?limit=1`;
-  const { items } = await call<ListAnswer<RunAnswer>>("GET", path);
-  return { pipeline: model.name, schedule: model.schedule, newest: items[0] ?? null };
-}
-
-const pipelineTable = (states: readonly PipelineState[]): string =>
+const pipelineTable = (items: readonly ModelItem[]): string =>
   renderTable(
     [
       left("pipeline"),
       left("schedule (UTC)"),
+      left("next"),
       left("newest slot"),
-      left("kind"),
       left("status"),
-      right("took"),
+      left("ended"),
       left("reason"),
     ],
-    states.map(({ pipeline, schedule, newest }) => [
-      pipeline,
-      schedule?.paused === true ? "paused" : (schedule?.cron ?? "-"),
-      timeText(newest?.slot),
-      newest?.kind ?? "-",
-      newest?.status ?? "no run yet",
-      tookText(newest?.started_at, newest?.ended_at),
-      newest?.reason ?? "",
+    items.map(({ name, schedule, last_run: run }) => [
+      name,
+      schedule.cron,
+      schedule.paused ? "paused" : timeText(schedule.next),
+      timeText(run?.slot),
+      run?.status ?? "no run yet",
+      timeText(run?.ended_at),
+      run?.reason ?? "",
     ]),
     "No pipelines.",
   );
-
-/** How long something took, from two ISO texts; `-` while it is under way. */
-function tookText(from: string | null | undefined, to: string | null | undefined): string {
-  return from == null || to == null ? "-" : durationText(Date.parse(to) - Date.parse(from));
-}

@@ -8,16 +8,12 @@ import { numberText, renderFields, renderTable, timeText } from "./format.ts";
 import type { Io, JsonOption } from "./io.ts";
 import { withSession } from "./session.ts";
 
-export interface PredictOptions extends JsonOption {
-  readonly explain?: boolean;
-}
-
 /** Predicts the rows of a JSON or CSV file (`-`: standard input). */
 export async function predict(
   io: Io,
   model: string,
   file: string,
-  { json, explain }: PredictOptions,
+  { json }: JsonOption,
 ): Promise<number> {
   // Read before connecting: a file that is not there needs no server to say so.
   const text = await io.read(file).catch((thrown) => {
@@ -25,8 +21,7 @@ export async function predict(
   });
   const rows = rowsOf(file, text);
   return withSession(io, async ({ call }) => {
-    const query = explain === true ? "?explain=true" : "";
-    const path = `/v1/models/${encodeURIComponent(model)}/predict${query}`;
+    const path = `/v1/models/${encodeURIComponent(model)}/predict`;
     const answer = await call<PredictAnswer>(
       "POST",
       path,
@@ -62,33 +57,18 @@ export function rowsOf(file: string, text: string): { body: unknown; contentType
 }
 
 function predictionText({ model, predictions }: PredictAnswer): string {
-  const rows = predictions.map(({ id, label, probability, contributions }, i) => [
-    String(id ?? i),
-    String(label ?? "-"),
-    numberText(probability),
-    strongest(contributions ?? {}),
-  ]);
-  const explained = predictions.some((prediction) => prediction.contributions !== undefined);
+  const right = (title: string) => ({ title, align: "right" as const });
   const table = renderTable(
-    [
-      { title: "id", align: "right" },
-      { title: "label" },
-      { title: "probability", align: "right" },
-      ...(explained ? [{ title: "because of" }] : []),
-    ],
-    rows,
+    [right("id"), { title: "label" }, ...["probability", "p10", "p50", "p90"].map(right)],
+    predictions.map(({ id, label, probability, quantiles }) => [
+      id,
+      label,
+      ...[probability, quantiles.p10, quantiles.p50, quantiles.p90].map((n) => numberText(n)),
+    ]),
     "No rows.",
   );
   return `${model.name} version ${model.version}\n${table}`;
 }
-
-/** The three columns that moved the answer most, strongest first. */
-const strongest = (contributions: Readonly<Record<string, number>>): string =>
-  Object.entries(contributions)
-    .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a))
-    .slice(0, 3)
-    .map(([column, share]) => `${column} ${share > 0 ? "+" : ""}${numberText(share, 3)}`)
-    .join(", ");
 
 /** Prints what the champion says about the next candle. */
 export const forecast = (io: Io, model: string, { json }: JsonOption): Promise<number> =>

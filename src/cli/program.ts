@@ -8,7 +8,6 @@ import type { PromoteOptions } from "./control.ts";
 import type { Io, JsonOption } from "./io.ts";
 import type { RunsOptions } from "./lists.ts";
 import { parseDate, parseScopes, parseWhole, SCOPES } from "./parse.ts";
-import type { PredictOptions } from "./predict.ts";
 import type { CreateOptions } from "./token.ts";
 
 const HELP_AFTER = `
@@ -93,9 +92,8 @@ function addModels(program: Command, io: Io, act: Act): void {
   addAnswering(program, "predict", "predict rows given as JSON or CSV", "predict income rows.csv")
     .argument("<model>", "such as income")
     .argument("[file]", "a file, or - for standard input", "-")
-    .option("--explain", "tell what each column contributed")
     .action(
-      act(async (model: string, file: string, options: PredictOptions) =>
+      act(async (model: string, file: string, options: JsonOption) =>
         (await import("./predict.ts")).predict(io, model, file, options),
       ),
     );

@@ -1,7 +1,7 @@
 /*
  * Bearer tokens of those who call the server.
  */
-import type { ListAnswer, TokenAnswer } from "./answers.ts";
+import type { RevokedAnswer, TokenAnswer, TokensAnswer } from "./answers.ts";
 import { renderTable, timeText } from "./format.ts";
 import type { Io, JsonOption } from "./io.ts";
 import { withSession } from "./session.ts";
@@ -17,7 +17,7 @@ export const createToken = (
   { scope, json }: CreateOptions,
 ): Promise<number> =>
   withSession(io, async ({ call, note }) => {
-    const answer = await call<TokenAnswer & { token: string }>("POST", "/admin/tokens", {
+    const answer = await call<TokenAnswer>("POST", "/admin/tokens", {
       name,
       scopes: scope,
     });
@@ -29,7 +29,7 @@ export const createToken = (
 /** Prints every token's name, scopes and dates. */
 export const listTokens = (io: Io, { json }: JsonOption): Promise<number> =>
   withSession(io, async ({ call }) => {
-    const answer = await call<ListAnswer<TokenAnswer>>("GET", "/admin/tokens");
+    const answer = await call<TokensAnswer>("GET", "/admin/tokens");
     const table = renderTable(
       ["name", "scopes", "created", "revoked"].map((title) => ({ title })),
       answer.items.map(({ name, scopes, created_at, revoked_at }) => [
@@ -47,7 +47,8 @@ export const listTokens = (io: Io, { json }: JsonOption): Promise<number> =>
 /** Ends a token at once. */
 export const revokeToken = (io: Io, name: string, { json }: JsonOption): Promise<number> =>
   withSession(io, async ({ call }) => {
-    await call("DELETE", `/admin/tokens/${encodeURIComponent(name)}`);
-    await io.print(json ? JSON.stringify({ name, revoked: true }) : `Token "${name}" is revoked.`);
+    const path = `/admin/tokens/${encodeURIComponent(name)}`;
+    const answer = await call<RevokedAnswer>("DELETE", path);
+    await io.print(json ? JSON.stringify(answer) : `Token "${name}" is revoked.`);
     return 0;
   });

@@ -1,7 +1,7 @@
 /*
  * `sluice train`: asks for a training and watches it to its end.
  */
-import type { RunAnswer } from "./answers.ts";
+import type { PipelineRunAnswer, RetrainAnswer } from "./answers.ts";
 import { followRun } from "./follow.ts";
 import type { Io, JsonOption } from "./io.ts";
 import { withSession } from "./session.ts";
@@ -10,14 +10,14 @@ import { withSession } from "./session.ts";
 export const train = (io: Io, model: string, { json }: JsonOption): Promise<number> =>
   withSession(io, async (session) => {
     const path = `/admin/models/${encodeURIComponent(model)}/retrain`;
-    const asked = await session.call<{ run: string }>("POST", path);
+    const asked = await session.call<RetrainAnswer>("POST", path);
     const run = await followRun(session, model, asked.run);
     await io.print(json ? JSON.stringify(run) : `${model}: ${summaryOf(run)}`);
     return 0;
   });
 
 /** What became of the run in one sentence. */
-export function summaryOf(run: RunAnswer): string {
+export function summaryOf(run: PipelineRunAnswer): string {
   if (run.status === "skipped") return `skipped (${run.reason}): ${run.detail}`;
   const result = (step: string) => run.steps.find((s) => s.step === step)?.result ?? {};
   const version = result("train")["version"] ?? "?";

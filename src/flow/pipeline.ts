@@ -78,16 +78,18 @@ export async function executeRun(
         continue;
       }
       const signal = AbortSignal.any([lost.signal, stopping]);
+      const begun = performance.now();
       const outcome = await executeStep(step, { run, lease, results, signal }, deps);
+      const elapsed = () => performance.now() - begun;
       if ("skip" in outcome) {
         const { reason, detail } = (outcome as Skip).skip;
-        await runs.endStep(lease, step.name, "skipped", { reason, detail });
+        await runs.endStep(lease, step.name, "skipped", { reason, detail }, elapsed());
         await runs.finish(lease, "skipped", reason, detail);
         log.info("pipeline_run_skipped", { pipeline: run.pipeline, run: run.id, reason });
         return;
       }
       results[step.name] = outcome as StepResult;
-      await runs.endStep(lease, step.name, "succeeded", outcome as StepResult);
+      await runs.endStep(lease, step.name, "succeeded", outcome as StepResult, elapsed());
     }
     await runs.finish(lease, "succeeded");
     log.info("pipeline_run_succeeded", { pipeline: run.pipeline, run: run.id });
@@ -103,6 +105,7 @@ async function executeStep(
   context: Pick<StepContext, "run" | "lease" | "results" | "signal">,
   { runs, log, onProgress }: ExecuteDeps,
 ): Promise<StepOutcome> {
+  const begun = performance.now();
   for (let attempt = 1; ; attempt++) {
     context.signal.throwIfAborted();
     await runs.startStep(context.lease, step.name);
@@ -116,7 +119,7 @@ async function executeStep(
     } catch (thrown) {
       const wait = thrown instanceof SluiceError ? thrown.retryAfter : null;
       if (wait === null || attempt === STEP_ATTEMPTS || context.signal.aborted) {
-        throw new StepError(step.name, thrown);
+        throw new StepError(step.name, performance.now() - begun, thrown);
       }
       log.warn("step_retry", { step: step.name, run: context.run.id, reason: reasonOf(thrown) });
       await runs.logStep(context.lease, step.name, `${reasonOf(thrown)} Tried again.`);
@@ -128,10 +131,12 @@ async function executeStep(
 /** Which step an error came from. */
 class StepError extends Error {
   readonly step: string;
+  readonly elapsedMs: number;
 
-  constructor(step: string, cause: unknown) {
+  constructor(step: string, elapsedMs: number, cause: unknown) {
     super(reasonOf(cause), { cause });
     this.step = step;
+    this.elapsedMs = elapsedMs;
   }
 }
 
@@ -142,13 +147,13 @@ async function endBadly(
   { runs, log, stopping }: ExecuteDeps,
 ): Promise<void> {
   if (stopping.aborted) return runs.giveBack(lease);
-  const step = thrown instanceof StepError ? thrown.step : null;
-  const cause = thrown instanceof StepError ? thrown.cause : thrown;
+  const failed = thrown instanceof StepError ? thrown : null;
+  const cause = failed === null ? thrown : failed.cause;
   const reason = cause instanceof SluiceError ? cause.code : "internal_error";
   log.error("pipeline_run_failed", {
     pipeline: run.pipeline,
     run: run.id,
-    step,
+    step: failed?.step,
     reason,
     detail: reasonOf(cause),
     ...(cause instanceof SluiceError ? {} : { stack: (cause as Error)?.stack }),
@@ -156,8 +161,9 @@ async function endBadly(
   // A lost lease is no end of the run: whoever took it over goes on.
   if (reason === "lease_lost") return;
   try {
-    if (step !== null) {
-      await runs.endStep(lease, step, "failed", { reason, detail: reasonOf(cause) });
+    if (failed !== null) {
+      const result = { reason, detail: reasonOf(cause) };
+      await runs.endStep(lease, failed.step, "failed", result, failed.elapsedMs);
     }
     await runs.finish(lease, "failed", reason, reasonOf(cause));
   } catch (second) {

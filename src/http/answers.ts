@@ -163,6 +163,8 @@ export const candlesAnswer = answer({
 const run = {
   id: text,
   name: text,
+  model: nullable(text),
+  version: nullable(whole),
   experiment: whole,
   status: text,
   message: nullable(text),
@@ -227,7 +229,7 @@ export const retrainAnswer = answer({ run: text });
 export const pausedAnswer = answer({ pipeline: text, paused: v.boolean() });
 
 export const movedAnswer = answer({
-  model: text,
+  name: text,
   alias: text,
   version: whole,
   digest: text,

@@ -24,9 +24,12 @@ export const metricsView = (metrics: Run["metrics"]): Record<string, number | nu
     Object.entries(metrics).map(([key, { value }]) => [key, Number.isFinite(value) ? value : null]),
   );
 
-export const runView = (run: Run) => ({
+/** `version`: the number of the version that was registered from the run, or null. */
+export const runView = (run: Run, version: number | null) => ({
   id: run.runId,
   name: run.name,
+  model: modelOf(run),
+  version,
   experiment: run.experimentId,
   status: run.status,
   message: run.statusMessage,
@@ -38,8 +41,11 @@ export const runView = (run: Run) => ({
   tags: run.tags,
 });
 
-export const wholeRunView = (run: WholeRun) => ({
-  ...runView(run),
+/** The model that a run trained, or null for a run logged from outside. */
+export const modelOf = (run: Run): string | null => run.tags["sluice.model"] ?? null;
+
+export const wholeRunView = (run: WholeRun, version: number | null) => ({
+  ...runView(run, version),
   datasets: run.datasets.map((dataset) => ({
     name: dataset.name,
     digest: dataset.digest,
@@ -107,7 +113,7 @@ export const historyView = (row: HistoryRow) => ({
 });
 
 export const movedView = ({ name, since, alias, version, digest, previous, changed }: Moved) => ({
-  model: name,
+  name,
   alias,
   version,
   digest,

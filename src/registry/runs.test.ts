@@ -142,17 +142,20 @@ describe.each(testDatabases())("runs on $name", (on) => {
 
     test("of writers with different values one wins, and the others are told", async () => {
       const runId = await registry.newRun("params");
-      const writers = Array.from({ length: 12 }, (_, i) =>
+      const keys = Array.from({ length: 2_000 }, (_, i) => `key ${i}`);
+      const writers = Array.from({ length: 12 }, (_, i) => {
         // In both orders of keys: writers must not lock each other out.
-        tracking.logParams(runId, i % 2 === 0 ? { a: i, b: i } : { b: i, a: i }).then(
+        const order = i % 2 === 0 ? keys : keys.toReversed();
+        const values = Object.fromEntries(order.map((key) => [key, i]));
+        return tracking.logParams(runId, values).then(
           () => i,
           (thrown) => (thrown.code === "param_changed" ? null : Promise.reject(thrown)),
-        ),
-      );
+        );
+      });
       const winners = (await Promise.all(writers)).filter((winner) => winner !== null);
       expect(winners).toHaveLength(1);
-      const value = String(winners[0]);
-      expect((await tracking.run(runId))?.params).toEqual({ a: value, b: value });
+      const stored = Object.values((await tracking.run(runId))!.params);
+      expect(stored).toEqual(Array(2_000).fill(String(winners[0])));
     });
 
     test("tags are set anew, and mlflow.runName renames the run", async () => {

@@ -250,7 +250,11 @@ export function makePipelineRuns(database: Database, clock: { now(): Instant }) 
     step: string,
     status: Ending,
     result: Record<string, unknown> | null,
-  ) => updateStep(lease, step, { status, result, endedAt: clock.now() });
+    elapsedMs: number,
+  ) => {
+    const whole = Math.round(elapsedMs);
+    return updateStep(lease, step, { status, result, endedAt: clock.now(), elapsedMs: whole });
+  };
 
   const logStep = (lease: Lease, step: string, line: string) =>
     updateStep(lease, step, {

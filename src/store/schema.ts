@@ -71,6 +71,7 @@ export const candles = pgTable(
   (t) => [
     primaryKey({ columns: [t.market, t.unit, t.start, t.knownFrom] }),
     uniqueIndex("candles_in_force").on(t.market, t.unit, t.start).where(sql`known_to is null`),
+    index("candles_replaced").on(t.market, t.knownTo).where(sql`known_to is not null`),
   ],
 );
 
@@ -420,6 +421,8 @@ export const steps = pgTable(
     attempts: integer().notNull().default(0),
     startedAt: instant("started_at"),
     endedAt: instant("ended_at"),
+    /** Real time that the last attempt took: the times above may be those of a replayed clock. */
+    elapsedMs: integer("elapsed_ms"),
     /** What the step hands to later steps and to the reader. */
     result: jsonb().$type<Record<string, unknown>>(),
     log: text().array().notNull().default([]),
