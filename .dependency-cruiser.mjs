@@ -18,7 +18,9 @@ const levels = [
 
 /** Libraries that belong to certain rooms, so that one room alone knows how it is done. */
 const owned = [
-  { rooms: ["store"], libraries: ["drizzle-orm", "postgres", "ioredis", "minio"] },
+  // The registry is little else than SQL over its own tables; drivers stay in the store.
+  { rooms: ["store", "registry"], libraries: ["drizzle-orm"] },
+  { rooms: ["store"], libraries: ["postgres", "ioredis", "minio"] },
   { rooms: ["store"], libraries: ["@electric-sql/pglite"] },
   { rooms: ["store", "flow"], libraries: ["pg-boss"] },
   { rooms: ["serve"], libraries: ["onnxruntime-node"] },

@@ -31,7 +31,7 @@ const aside = `${target}.tmp-${process.pid}`;
 const result = await Bun.build({
   entrypoints: [join(root, "src", "main.ts")],
   compile: { outfile: aside, autoloadDotenv: false, autoloadBunfig: false },
-  minify: { whitespace: true, syntax: true, identifiers: false },
+  minify: true,
   sourcemap: "none",
   define: { "process.env.SLUICE_VERSION": JSON.stringify(version) },
   plugins: [onnxruntimeFromSlot],

@@ -11,8 +11,9 @@ import library from "../build/assets/libonnxruntime.so.zst" with { type: "file" 
 import binding from "../build/assets/onnxruntime_binding.node.zst" with { type: "file" };
 import pgliteData from "../build/assets/pglite.data.zst" with { type: "file" };
 import pgliteWasm from "../build/assets/pglite.wasm.zst" with { type: "file" };
+import swaggerScript from "../build/assets/swagger-ui.js.zst" with { type: "file" };
 
-const packed = { cluster, library, binding, pgliteData, pgliteWasm };
+const packed = { cluster, library, binding, pgliteData, pgliteWasm, swaggerScript };
 
 export type AssetName = keyof typeof packed;
 

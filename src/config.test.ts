@@ -111,7 +111,14 @@ describe("good values", () => {
     for (const host of ["127.0.0.1", "127.0.0.2", "localhost", "::1", "[::1]"]) {
       expect(readConfig({ SLUICE_HOST: host }, false).open).toEqual(["read", "predict"]);
     }
-    const reachable = ["0.0.0.0", "::", "192.168.0.4", "example.com", "127.example.com", "1270.0.0"];
+    const reachable = [
+      "0.0.0.0",
+      "::",
+      "192.168.0.4",
+      "example.com",
+      "127.example.com",
+      "1270.0.0",
+    ];
     for (const host of [...reachable, "localhost.example.com"]) {
       expect([host, readConfig({ SLUICE_HOST: host }, false).open]).toEqual([host, []]);
     }

@@ -11,3 +11,7 @@ declare module "*.toml" {
   const text: string;
   export default text;
 }
+declare module "swagger-ui-dist/swagger-ui.css" {
+  const text: string;
+  export default text;
+}

@@ -1,11 +1,11 @@
 /*
  * The data commands: collect and verify.
  */
-import { reasonOf } from "../errors.ts";
+import { backfillPipeline } from "../flow/control.ts";
 import { type ModelFile, readModels } from "../models.ts";
 import { type Instant, iso } from "../types.ts";
 import type { IdAnswer, PipelineRunAnswer, VerifyAnswer } from "./answers.ts";
-import { followRun } from "./follow.ts";
+import { assertSucceeded, followRun } from "./follow.ts";
 import { numberText, renderTable, timeText } from "./format.ts";
 import type { Io, JsonOption } from "./io.ts";
 import { type Session, withSession } from "./session.ts";
@@ -31,31 +31,31 @@ export const collect = (io: Io, options: CollectOptions): Promise<number> =>
       asked.push({ market, id: await askBackfill(session, market, from) });
     }
     const runs: { market: string; run: PipelineRunAnswer }[] = [];
-    const failures: unknown[] = [];
-    // One market that fails must not hide what became of the others.
     for (const { market, id } of asked) {
-      await followRun(session, `backfill-${market.toLowerCase()}`, id).then(
-        (run) => runs.push({ market, run }),
-        (thrown) => {
-          failures.push(thrown);
-          session.note(`${market}: ${reasonOf(thrown)}`);
-        },
-      );
+      runs.push({ market, run: await followRun(session, backfillPipeline(market), id) });
     }
-    const results = runs.map(({ market, run }) => ({ market, ...run.steps.at(-1)?.result }));
-    await io.print(options.json ? JSON.stringify({ items: results }) : collectedTable(results));
-    if (failures.length > 0) throw failures[0];
+    const results = runs.map(({ market, run }) => ({
+      market,
+      status: run.status,
+      ...run.steps.at(-1)?.result,
+    }));
+    await session.print(
+      options.json ? JSON.stringify({ items: results }) : collectedTable(results),
+    );
+    // One market that failed does not hide what became of the others.
+    for (const { run } of runs) assertSucceeded(run);
     return 0;
   });
 
+/** The server ends it at the newest closed candle: only the exchange's clock knows which. */
+const END_OF_TIME = "9999-12-31T00:00:00Z";
+
 /** Asks for the candles of a market from `from` to now; the id of the run. */
 async function askBackfill(session: Session, market: string, from: Instant): Promise<string> {
-  // The server ends it at the newest closed candle, by the exchange's clock.
-  const to = iso(Date.now());
   const { id } = await session.call<IdAnswer>("POST", "/admin/backfill", {
     market,
     from: iso(from),
-    to,
+    to: END_OF_TIME,
   });
   return id;
 }
@@ -74,9 +74,14 @@ export function sinceOfMarkets(models: ReadonlyMap<string, ModelFile>): Map<stri
 function collectedTable(results: readonly Readonly<Record<string, unknown>>[]): string {
   const columns = ["stored", "revised", "quarantined", "requests"];
   return renderTable(
-    [{ title: "market" }, ...columns.map((title) => ({ title, align: "right" as const }))],
+    [
+      { title: "market" },
+      { title: "status" },
+      ...columns.map((title) => ({ title, align: "right" as const })),
+    ],
     results.map((result) => [
       String(result["market"]),
+      String(result["status"]),
       ...columns.map((name) => numberText(result[name] as number | null | undefined, 15)),
     ]),
     "Nothing was collected.",
@@ -88,7 +93,7 @@ export const verify = (io: Io, { market, json }: VerifyOptions): Promise<number>
   withSession(io, async (session) => {
     const query = market === undefined ? "" : `?market=${encodeURIComponent(market)}`;
     const answer = await session.call<VerifyAnswer>("GET", `/admin/verify${query}`);
-    await io.print(json ? JSON.stringify(answer) : verdictText(answer.items));
+    await session.print(json ? JSON.stringify(answer) : verdictText(answer.items));
     return answer.items.some((report) => report.verdict === "fail") ? 1 : 0;
   });
 

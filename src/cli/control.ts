@@ -28,14 +28,14 @@ export const rollback = (io: Io, model: string, { json }: JsonOption): Promise<n
   move(io, `/admin/models/${encodeURIComponent(model)}/rollback`, json);
 
 const move = (io: Io, path: string, json?: boolean, body?: object): Promise<number> =>
-  withSession(io, async ({ call }) => {
+  withSession(io, async ({ call, print }) => {
     const answer = await call<MovedAnswer>("POST", path, body);
-    const { name, version, previous, changed } = answer;
-    if (json) await io.print(JSON.stringify(answer));
-    else if (!changed) await io.print(`${name}: version ${version} is champion already.`);
+    const { model, version, previous, changed } = answer;
+    if (json) await print(JSON.stringify(answer));
+    else if (!changed) await print(`${model}: version ${version} is champion already.`);
     else {
       const before = previous === null ? "" : ` (before: version ${previous})`;
-      await io.print(`${name}: version ${version} is champion${before}.`);
+      await print(`${model}: version ${version} is champion${before}.`);
     }
     return 0;
   });
@@ -47,7 +47,7 @@ export const setPaused = (
   paused: boolean,
   { json }: JsonOption,
 ): Promise<number> =>
-  withSession(io, async ({ call }) => {
+  withSession(io, async ({ call, print }) => {
     const verb = paused ? "pause" : "resume";
     const answer = await call<PausedAnswer>(
       "POST",
@@ -56,6 +56,6 @@ export const setPaused = (
     const said = paused
       ? `${pipeline} is paused: no scheduled runs until it is resumed.`
       : `${pipeline} runs on its schedule again; one run catches up.`;
-    await io.print(json ? JSON.stringify(answer) : said);
+    await print(json ? JSON.stringify(answer) : said);
     return 0;
   });

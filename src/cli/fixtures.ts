@@ -7,8 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, readConfig } from "../config.ts";
 import { type Lock, takeLock } from "../store/lock.ts";
+import type { PipelineRunAnswer, StepAnswer } from "./answers.ts";
 import { lockPath, tokenPath } from "./folder.ts";
 import type { Io } from "./io.ts";
+import { runCli } from "./run.ts";
 
 export const TOKEN = "sluice_for_the_tests_of_commands";
 
@@ -148,3 +150,63 @@ export function heldFolder(answers: Answers) {
     },
   };
 }
+
+/** Runs commands against servers that answer from a table, until they are disposed of. */
+export function commandRunner() {
+  const disposals: (() => unknown)[] = [];
+  const run = async (
+    args: readonly string[],
+    answers: Answers,
+    files: Readonly<Record<string, string>> = {},
+  ) => {
+    const folder = heldFolder(answers);
+    disposals.push(folder.dispose);
+    const io = fakeIo(folder.environment, files);
+    const code = await runCli(args, io);
+    const all = folder.server.asked;
+    return {
+      code,
+      out: io.out.join("\n"),
+      said: io.said(),
+      /** What the server was asked, in order: in short, the bodies (null when empty), in full. */
+      asked: all.map(({ method, path }) => `${method} ${path}`),
+      bodies: all.map(({ body }) => (body === "" ? null : body)),
+      all,
+    };
+  };
+  const dispose = async () => {
+    for (const one of disposals.splice(0)) await one();
+  };
+  return { run, dispose };
+}
+
+/** A step that waits, but for what is given. */
+export const step = (given: Partial<StepAnswer>): StepAnswer => ({
+  step: "collect",
+  status: "waiting",
+  attempts: 1,
+  started_at: null,
+  ended_at: null,
+  elapsed_ms: null,
+  result: null,
+  log: [],
+  ...given,
+});
+
+/** A pipeline run that has succeeded without steps, but for what is given. */
+export const pipelineRun = (given: Partial<PipelineRunAnswer>): PipelineRunAnswer => ({
+  id: "0196a1b2-0000-7000-8000-000000000001",
+  pipeline: "btc",
+  slot: "2025-01-01T00:00:00Z",
+  kind: "retrain",
+  status: "succeeded",
+  attempts: 1,
+  created_at: "2025-01-01T00:00:00Z",
+  started_at: null,
+  ended_at: null,
+  reason: null,
+  detail: null,
+  options: {},
+  steps: [],
+  ...given,
+});

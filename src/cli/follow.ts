@@ -1,6 +1,5 @@
 /*
- * Follows a pipeline run to its end: what its steps say, a bar while it works, and its failure as
- * the command's.
+ * Follows a pipeline run to its end: what its steps say, and a bar while it works.
  */
 import { SluiceError } from "../errors.ts";
 import type { PipelineRunAnswer, StepAnswer } from "./answers.ts";
@@ -10,7 +9,7 @@ import type { Session } from "./session.ts";
 const POLL_MS = 500;
 const ENDED: ReadonlySet<string> = new Set(["succeeded", "failed", "skipped", "crashed"]);
 
-/** The run when it has succeeded or was skipped; throws the reason when it failed or crashed. */
+/** The run when it has ended, however it ended. */
 export async function followRun(
   session: Session,
   pipeline: string,
@@ -24,7 +23,6 @@ export async function followRun(
     for (const step of run.steps) tellStep(session, step, told);
     if (ENDED.has(run.status)) {
       session.update(pipeline, 1, run.status);
-      if (run.status === "failed" || run.status === "crashed") throw failureOf(run);
       return run;
     }
     // Finer shares, where this process has them, are shown instead of the count of steps.
@@ -50,10 +48,9 @@ function tellStep(
 /** Log lines begin with their time; who watches them come does not need it. */
 const withoutTime = (line: string): string => line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z /, "");
 
-const took = ({ started_at, ended_at }: StepAnswer): string =>
-  started_at === null || ended_at === null
-    ? ""
-    : ` in ${durationText(Date.parse(ended_at) - Date.parse(started_at))}`;
+// Not the difference of the two times: those are the exchange's, which may stand still.
+const took = ({ elapsed_ms }: StepAnswer): string =>
+  elapsed_ms === null ? "" : ` in ${durationText(elapsed_ms)}`;
 
 const shareOf = ({ steps }: PipelineRunAnswer): number =>
   // Never quite 1, which would end the bar: the run itself has not ended.
@@ -62,9 +59,12 @@ const shareOf = ({ steps }: PipelineRunAnswer): number =>
 const whereOf = (run: PipelineRunAnswer): string =>
   run.steps.find((step) => step.status === "running")?.step ?? run.status;
 
-const failureOf = (run: PipelineRunAnswer): SluiceError =>
-  new SluiceError({
+/** Throws the reason of a run that failed or crashed, as the command's own failure. */
+export function assertSucceeded(run: PipelineRunAnswer): void {
+  if (run.status !== "failed" && run.status !== "crashed") return;
+  throw new SluiceError({
     code: run.reason ?? `pipeline_run_${run.status}`,
     detail: run.detail ?? `Pipeline run ${run.id} of ${run.pipeline} ${run.status}.`,
     fix: "What its steps said is above; what was stored before the failure stays.",
   });
+}

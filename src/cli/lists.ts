@@ -2,7 +2,7 @@
  * The commands that list: models, runs, pipelines.
  */
 import type { ModelItem, ModelsAnswer, RunsAnswer } from "./answers.ts";
-import { durationText, numberText, renderTable, timeText } from "./format.ts";
+import { numberText, renderTable, timeText } from "./format.ts";
 import type { Io, JsonOption } from "./io.ts";
 import { withSession } from "./session.ts";
 
@@ -15,9 +15,9 @@ const right = (title: string) => ({ title, align: "right" as const });
 
 /** Prints every model with its champion and how its forecasts turned out. */
 export const models = (io: Io, { json }: JsonOption): Promise<number> =>
-  withSession(io, async ({ call }) => {
+  withSession(io, async ({ call, print }) => {
     const answer = await call<ModelsAnswer>("GET", "/v1/models");
-    await io.print(json ? JSON.stringify(answer) : modelTable(answer.items));
+    await print(json ? JSON.stringify(answer) : modelTable(answer.items));
     return 0;
   });
 
@@ -54,11 +54,11 @@ export const runs = (
   model: string | undefined,
   { json, limit }: RunsOptions,
 ): Promise<number> =>
-  withSession(io, async ({ call }) => {
+  withSession(io, async ({ call, print }) => {
     const query = new URLSearchParams({ limit: String(limit) });
     if (model !== undefined) query.set("model", model);
     const answer = await call<RunsAnswer>("GET", `/v1/runs?${query}`);
-    await io.print(json ? JSON.stringify(answer) : runTable(answer.items));
+    await print(json ? JSON.stringify(answer) : runTable(answer.items));
     return 0;
   });
 
@@ -66,21 +66,19 @@ const runTable = (items: RunsAnswer["items"]): string =>
   renderTable(
     [
       left("run"),
-      left("name"),
+      left("model"),
+      right("version"),
       left("status"),
       left("started"),
-      right("took"),
       right("log loss"),
       right("AUC"),
     ],
     items.map((run) => [
       run.id,
-      run.name,
+      run.model ?? run.name,
+      String(run.version ?? "-"),
       run.status,
       timeText(run.started_at),
-      run.ended_at === null
-        ? "-"
-        : durationText(Date.parse(run.ended_at) - Date.parse(run.started_at)),
       numberText(run.metrics["log_loss"]),
       numberText(run.metrics["auc"]),
     ]),
@@ -89,7 +87,7 @@ const runTable = (items: RunsAnswer["items"]): string =>
 
 /** Prints every pipeline with its schedule and its newest run. */
 export const pipelines = (io: Io, { json }: JsonOption): Promise<number> =>
-  withSession(io, async ({ call }) => {
+  withSession(io, async ({ call, print }) => {
     const { items } = await call<ModelsAnswer>("GET", "/v1/models");
     // Each model has one pipeline, of its name.
     const states = items.map(({ name, schedule, last_run }) => ({
@@ -97,7 +95,7 @@ export const pipelines = (io: Io, { json }: JsonOption): Promise<number> =>
       schedule,
       last_run,
     }));
-    await io.print(json ? JSON.stringify({ items: states, next: null }) : pipelineTable(items));
+    await print(json ? JSON.stringify({ items: states, next: null }) : pipelineTable(items));
     return 0;
   });
 

@@ -20,15 +20,10 @@ export async function predict(
     throw usageError(`The file "${file}" cannot be read: ${reasonOf(thrown)}`, FILE_FIX);
   });
   const rows = rowsOf(file, text);
-  return withSession(io, async ({ call }) => {
+  return withSession(io, async ({ call, print }) => {
     const path = `/v1/models/${encodeURIComponent(model)}/predict`;
-    const answer = await call<PredictAnswer>(
-      "POST",
-      path,
-      rows.body,
-      rows.contentType === undefined ? {} : { contentType: rows.contentType },
-    );
-    await io.print(json ? JSON.stringify(answer) : predictionText(answer));
+    const answer = await call<PredictAnswer>("POST", path, rows.text, rows);
+    await print(json ? JSON.stringify(answer) : predictionText(answer));
     return 0;
   });
 }
@@ -39,29 +34,31 @@ const FILE_FIX = "Give a file of JSON or CSV, or - to read standard input.";
  * The request's body: CSV as it is; of JSON `{"instances":[…]}` as it is, an array as the
  * instances, and any other object as the only one. The name's ending decides, or else the text.
  */
-export function rowsOf(file: string, text: string): { body: unknown; contentType?: string } {
-  const isCsv = /\.csv$/i.test(file) || (!/\.json$/i.test(file) && !/^\s*[[{]/.test(text));
+export function rowsOf(file: string, text: string): { text: string; contentType: string } {
   if (text.trim() === "") throw usageError(`"${file}" is empty.`, FILE_FIX);
-  if (isCsv) return { body: text, contentType: "text/csv" };
+  const isCsv = /\.csv$/i.test(file) || (!/\.json$/i.test(file) && !/^\s*[[{]/.test(text));
+  if (isCsv) return { text, contentType: "text/csv" };
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch (thrown) {
     throw usageError(`"${file}" is no JSON: ${reasonOf(thrown)}.`, FILE_FIX);
   }
-  if (Array.isArray(parsed)) return { body: { instances: parsed } };
-  if (typeof parsed === "object" && parsed !== null && "instances" in parsed) {
-    return { body: parsed };
-  }
-  return { body: { instances: [parsed] } };
+  // The text itself goes on: written anew, 1e999 would become null, which means "missing".
+  const whole = Array.isArray(parsed)
+    ? `{"instances":${text}}`
+    : typeof parsed === "object" && parsed !== null && "instances" in parsed
+      ? text
+      : `{"instances":[${text}]}`;
+  return { text: whole, contentType: "application/json" };
 }
 
 function predictionText({ model, predictions }: PredictAnswer): string {
   const right = (title: string) => ({ title, align: "right" as const });
   const table = renderTable(
-    [right("id"), { title: "label" }, ...["probability", "p10", "p50", "p90"].map(right)],
-    predictions.map(({ id, label, probability, quantiles }) => [
-      id,
+    [right("row"), { title: "label" }, ...["probability", "p10", "p50", "p90"].map(right)],
+    predictions.map(({ label, probability, quantiles }, row) => [
+      String(row),
       label,
       ...[probability, quantiles.p10, quantiles.p50, quantiles.p90].map((n) => numberText(n)),
     ]),
@@ -72,10 +69,10 @@ function predictionText({ model, predictions }: PredictAnswer): string {
 
 /** Prints what the champion says about the next candle. */
 export const forecast = (io: Io, model: string, { json }: JsonOption): Promise<number> =>
-  withSession(io, async ({ call }) => {
+  withSession(io, async ({ call, print }) => {
     const path = `/v1/models/${encodeURIComponent(model)}/forecast`;
     const answer = await call<ForecastAnswer>("GET", path);
-    await io.print(json ? JSON.stringify(answer) : forecastText(answer));
+    await print(json ? JSON.stringify(answer) : forecastText(answer));
     return 0;
   });
 

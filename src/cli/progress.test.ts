@@ -60,6 +60,12 @@ describe("on a terminal", () => {
     expect(t.line()).toEndWith("…");
   });
 
+  test("a terminal that says it has no columns is taken for a usual one", () => {
+    const t = terminal(0);
+    makeProgress(t.stream, { now: t.now }).update("btc collect", 0.43, "2023-04-01");
+    expect(t.line()).toBe("btc collect ████░░░░░░ 43 % 2023-04-01");
+  });
+
   test("nothing is left at the end, and nothing is drawn later", async () => {
     const t = terminal();
     const progress = makeProgress(t.stream);

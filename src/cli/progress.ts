@@ -23,6 +23,8 @@ export interface ProgressOptions {
 /** At most ten redraws a second: more is flicker, and slow over a remote shell. */
 const REDRAW_MS = 100;
 const BAR_WIDTH = 10;
+/** For a terminal that does not know its width, or says 0. */
+const USUAL_COLUMNS = 80;
 const CLEAR = "\r\u001b[K";
 
 interface Work {
@@ -48,7 +50,7 @@ export function makeProgress(stream: ErrorStream, options: ProgressOptions = {})
     timer = null;
     drawnAt = now();
     if (works.size === 0) return clear();
-    stream.write(CLEAR + lineOf(works, stream.columns ?? 80));
+    stream.write(CLEAR + lineOf(works, stream.columns || USUAL_COLUMNS));
     shown = true;
   };
   const drawSoon = () => {

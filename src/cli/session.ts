@@ -17,6 +17,8 @@ export interface Session {
   readonly isFine: boolean;
   /** A line on standard error, for people who watch. */
   note(text: string): void;
+  /** The command's answer, on standard output. */
+  print(text: string): Promise<void>;
 }
 
 /** Runs `work` with a connection that is closed afterwards, however it ends. */
@@ -47,6 +49,11 @@ export async function withSession<Result>(
         call,
         update: progress.update,
         note,
+        print: (text) => {
+          // Both streams are usually the same terminal: the answer must not follow a bar.
+          progress.done();
+          return io.print(text);
+        },
         get isFine() {
           return isFine;
         },

@@ -16,19 +16,19 @@ export const createToken = (
   name: string,
   { scope, json }: CreateOptions,
 ): Promise<number> =>
-  withSession(io, async ({ call, note }) => {
+  withSession(io, async ({ call, note, print }) => {
     const answer = await call<TokenAnswer>("POST", "/admin/tokens", {
       name,
       scopes: scope,
     });
     if (json !== true) note(`Token "${name}" for ${scope.join(", ")}; it is not shown again:`);
-    await io.print(json ? JSON.stringify(answer) : answer.token);
+    await print(json ? JSON.stringify(answer) : answer.token);
     return 0;
   });
 
 /** Prints every token's name, scopes and dates. */
 export const listTokens = (io: Io, { json }: JsonOption): Promise<number> =>
-  withSession(io, async ({ call }) => {
+  withSession(io, async ({ call, print }) => {
     const answer = await call<TokensAnswer>("GET", "/admin/tokens");
     const table = renderTable(
       ["name", "scopes", "created", "revoked"].map((title) => ({ title })),
@@ -40,15 +40,15 @@ export const listTokens = (io: Io, { json }: JsonOption): Promise<number> =>
       ]),
       "No tokens besides the administrator's.",
     );
-    await io.print(json ? JSON.stringify(answer) : table);
+    await print(json ? JSON.stringify(answer) : table);
     return 0;
   });
 
 /** Ends a token at once. */
 export const revokeToken = (io: Io, name: string, { json }: JsonOption): Promise<number> =>
-  withSession(io, async ({ call }) => {
+  withSession(io, async ({ call, print }) => {
     const path = `/admin/tokens/${encodeURIComponent(name)}`;
     const answer = await call<RevokedAnswer>("DELETE", path);
-    await io.print(json ? JSON.stringify(answer) : `Token "${name}" is revoked.`);
+    await print(json ? JSON.stringify(answer) : `Token "${name}" is revoked.`);
     return 0;
   });

@@ -2,7 +2,7 @@
  * `sluice train`: asks for a training and watches it to its end.
  */
 import type { PipelineRunAnswer, RetrainAnswer } from "./answers.ts";
-import { followRun } from "./follow.ts";
+import { assertSucceeded, followRun } from "./follow.ts";
 import type { Io, JsonOption } from "./io.ts";
 import { withSession } from "./session.ts";
 
@@ -12,7 +12,8 @@ export const train = (io: Io, model: string, { json }: JsonOption): Promise<numb
     const path = `/admin/models/${encodeURIComponent(model)}/retrain`;
     const asked = await session.call<RetrainAnswer>("POST", path);
     const run = await followRun(session, model, asked.run);
-    await io.print(json ? JSON.stringify(run) : `${model}: ${summaryOf(run)}`);
+    assertSucceeded(run);
+    await session.print(json ? JSON.stringify(run) : `${model}: ${summaryOf(run)}`);
     return 0;
   });
 

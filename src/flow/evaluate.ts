@@ -15,8 +15,8 @@ import type { Tracking } from "../registry/tracking.ts";
 import type { Champion } from "../serve/champions.ts";
 import type { CandleStore } from "../store/candles.ts";
 import { UNIT_MS } from "../types.ts";
+import type { TrainingResult } from "./job.ts";
 import { TRAINING_ARTIFACT } from "./record.ts";
-import type { TrainingResult } from "./training.ts";
 
 export interface JudgeDeps {
   readonly tracking: Tracking;

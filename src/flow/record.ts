@@ -1,6 +1,7 @@
 /*
  * A training's result becomes a run and a version of the registry.
  */
+import { lookbackOf } from "../feature/spec.ts";
 import type { ModelFile } from "../models.ts";
 import { readMetadata } from "../onnx/metadata.ts";
 import { completeSignature, type Signature } from "../registry/signature.ts";
@@ -8,8 +9,8 @@ import type { Tracking } from "../registry/tracking.ts";
 import type { Version } from "../registry/version-rows.ts";
 import type { Versions } from "../registry/versions.ts";
 import type { Orm } from "../store/database.ts";
-import { type Instant, iso } from "../types.ts";
-import type { TrainingResult } from "./training.ts";
+import { type Instant, iso, UNIT_MS } from "../types.ts";
+import type { TrainingResult } from "./job.ts";
 
 /** The artifact of a run that holds what later comparisons need. */
 export const TRAINING_ARTIFACT = "training.json";
@@ -89,7 +90,7 @@ export async function recordTraining(
         schema: JSON.stringify({ features: facts.features, digest: facts.feature_digest }),
         profile: JSON.stringify({ rows: dataset.rows, dropped: dataset.dropped }),
         markets: [...facts.feature_spec.peers],
-        firstSlot: dataset.firstSlot,
+        firstSlot: dataset.firstSlot - lookbackOf(facts.feature_spec) * UNIT_MS,
         lastSlot: dataset.lastSlot,
         asOf,
       },
@@ -97,7 +98,6 @@ export async function recordTraining(
     );
     await tracking.logArtifact(runId, TRAINING_ARTIFACT, json(result));
     await tracking.logArtifact(runId, "importance.json", json(result.importance));
-    await tracking.logArtifact(runId, "model.onnx", artifact);
     const version = await versions.register({
       name: model.name,
       runId,

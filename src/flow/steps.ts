@@ -80,9 +80,11 @@ async function collect(model: ModelFile, deps: StepDeps, context: StepContext) {
     );
   }
   deps.forecaster.candlesChanged();
+  const stale = await deps.tracking.markStale();
+  if (stale > 0) await context.say(`${stale} datasets are stale: candles in them have changed.`);
   const outcomes = await deps.forecasts.joinOutcomes();
   if (outcomes > 0) await context.say(`${outcomes} forecasts got their outcome.`);
-  return { ...result, outcomes };
+  return { ...result, outcomes, stale };
 }
 
 async function verify(model: ModelFile, deps: StepDeps, context: StepContext) {

@@ -8,18 +8,14 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { reasonOf, SluiceError } from "../errors.ts";
-import type { ModelFile } from "../models.ts";
-import type { Candle, Instant } from "../types.ts";
-import type { TrainingResult } from "./training.ts";
-
-/** What a training is given. Candles are those known at `asOf`, oldest first, by market. */
-export interface TrainingJob {
-  readonly model: ModelFile;
-  /** The slot of the run: the newest label is that of the candle before it. */
-  readonly slot: Instant;
-  readonly asOf: Instant;
-  readonly candles: Readonly<Record<string, readonly Candle[]>>;
-}
+import {
+  ARTIFACT_FILE,
+  type ChildFailure,
+  JOB_FILE,
+  RESULT_FILE,
+  type TrainingJob,
+  type TrainingResult,
+} from "./job.ts";
 
 export interface Trained {
   readonly result: TrainingResult;
@@ -42,15 +38,6 @@ export type Train = (
 
 /** A share from 0 to 1 and what is being done. */
 export type OnProgress = (share: number, text: string) => void;
-
-export const JOB_FILE = "job.json";
-export const RESULT_FILE = "result.json";
-export const ARTIFACT_FILE = "model.onnx";
-
-/** What the child writes when it fails by a known error. */
-export interface ChildFailure {
-  readonly error: { readonly code: string; readonly detail: string; readonly fix: string };
-}
 
 const compiled = import.meta.path.startsWith("/$bunfs/");
 

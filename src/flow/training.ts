@@ -9,7 +9,7 @@ import { seriesOf } from "../feature/candles.ts";
 import { buildDataset, type Dataset } from "../feature/dataset.ts";
 import { datasetDigest, featureDigest } from "../feature/digest.ts";
 import { featureNames } from "../feature/features.ts";
-import { type Leak, perturbationLeaks, sampleSlots } from "../feature/leak.ts";
+import { perturbationLeaks, sampleSlots } from "../feature/leak.ts";
 import { defaultSpec, type FeatureSpec } from "../feature/spec.ts";
 import { BASELINE_NAMES } from "../learn/baseline.ts";
 import { GBDT_DEFAULTS } from "../learn/gbdt/options.ts";
@@ -32,35 +32,8 @@ import {
   JOB_FILE,
   RESULT_FILE,
   type TrainingJob,
-} from "./trainer.ts";
-
-/** What a training tells besides the artifact. */
-export interface TrainingResult {
-  /** Set when nothing was to be learned; everything below it is then empty. */
-  readonly skip: { readonly reason: string; readonly detail: string } | null;
-  readonly summary: string;
-  readonly params: Readonly<Record<string, string | number>>;
-  readonly report: MarketReport | null;
-  readonly outOfFold: OutOfFoldJson | null;
-  readonly importance: readonly { name: string; gain: number; share: number; splits: number }[];
-  readonly leaks: readonly Leak[];
-  readonly parity: { readonly rows: number; readonly maxDifference: number };
-  readonly facts: ArtifactFacts | null;
-  readonly dataset: {
-    readonly digest: string;
-    readonly rows: number;
-    readonly firstSlot: number;
-    readonly lastSlot: number;
-    readonly dropped: Readonly<Record<string, number>>;
-  } | null;
-}
-
-/** Out-of-fold answers as the artifact `out_of_fold.json` of a run keeps them. */
-export interface OutOfFoldJson {
-  readonly slots: readonly number[];
-  readonly up: readonly number[];
-  readonly probability: readonly number[];
-}
+  type TrainingResult,
+} from "./job.ts";
 
 const DAY_MS = 86_400_000;
 const LEAK_SAMPLES = 12;

@@ -189,9 +189,7 @@ export const runAnswer = answer({
       stale_reason: nullable(text),
     }),
   ),
-  artifacts: v.array(
-    v.strictObject({ path: text, size: whole, digest: text, created_at: time }),
-  ),
+  artifacts: v.array(v.strictObject({ path: text, size: whole, digest: text, created_at: time })),
 });
 
 const pipelineRun = {
@@ -218,6 +216,8 @@ export const pipelineRunAnswer = answer({
       attempts: whole,
       started_at: nullable(time),
       ended_at: nullable(time),
+      /** Real time: the clock that stamps may stand still in a replay. */
+      elapsed_ms: nullable(whole),
       result: nullable(anything),
       log: v.array(text),
     }),
@@ -229,7 +229,7 @@ export const retrainAnswer = answer({ run: text });
 export const pausedAnswer = answer({ pipeline: text, paused: v.boolean() });
 
 export const movedAnswer = answer({
-  name: text,
+  model: text,
   alias: text,
   version: whole,
   digest: text,

@@ -63,16 +63,19 @@ export function makeApp(deps: AppDeps): App {
   const metrics = makeMetrics();
   const hono = new Hono<Env>();
   const routes = table.filter((route) => config.role !== "worker" || route.worker === true);
-  const found = deps.deadlineMs ?? DEADLINE_MS;
+  const deadlineMs = deps.deadlineMs ?? DEADLINE_MS;
 
+  /** Why nothing is served just now, or null. */
   const unavailable = (): SluiceError | null => {
     if (deps.isStopping?.() === true) return stoppingNow();
     return deps.services() === null ? startingNow(deps.starting()) : null;
   };
 
-  const tell = (c: Context<Env>, thrown: unknown): Response => {
+  /** The problem answer for whatever was thrown, noted for the log and the metrics. */
+  const tell = (c: Context<Env>, thrown: unknown, headers: Record<string, string> = {}) => {
+    const { requestId } = c.env;
     c.env.thrown = thrown;
-    return problem(asTold(thrown, c.env.requestId), { requestId: c.env.requestId, simulated });
+    return problem(asTold(thrown, requestId), { requestId, simulated, headers });
   };
 
   const openHandler = (route: OpenRoute) => async (c: Context<Env>) => {
@@ -92,6 +95,7 @@ export function makeApp(deps: AppDeps): App {
     return answerOf(answer, route.status);
   };
 
+  /** In front of the query's check, so that a stranger learns nothing about what would be right. */
   const guard = (route: GuardedRoute): MiddlewareHandler<Env> => {
     const names = paramNames(route.path);
     return async (c, next) => {
@@ -142,25 +146,26 @@ export function makeApp(deps: AppDeps): App {
       hono.on(route.method, route.path, described(route), ...handlers);
     }
   }
+  // After the routes themselves: whatever comes here is another method of a known address.
   for (const [path, methods] of methodsOf(routes)) {
     hono.all(path, (c) => {
       c.env.route = path;
-      const error = wrongMethod(c.req.method, c.req.path, methods);
-      c.env.thrown = error;
-      const headers = { allow: methods };
-      return problem(error, { requestId: c.env.requestId, simulated, headers });
+      const away = unavailable();
+      if (away !== null) throw away;
+      return tell(c, wrongMethod(c.req.method, c.req.path, methods), { allow: methods });
     });
   }
   hono.notFound((c) => tell(c, unavailable() ?? unknownRoute(c.req.path)));
   hono.onError((thrown, c) => tell(c, thrown));
 
+  /** The answer, or one that says that it took too long; the handler's own end is not awaited. */
   async function answer(request: Request, env: Bindings): Promise<Response> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<Response>((resolve) => {
       timer = setTimeout(() => {
-        env.thrown = tooLate(found);
-        resolve(problem(tooLate(found), { requestId: env.requestId, simulated }));
-      }, found);
+        env.thrown = tooLate(deadlineMs);
+        resolve(problem(tooLate(deadlineMs), { requestId: env.requestId, simulated }));
+      }, deadlineMs);
     });
     try {
       return await Promise.race([hono.fetch(request, env), late]);

@@ -9,7 +9,7 @@ import type { TokenInfo, Tokens } from "../store/tokens.ts";
 import type { Group } from "./route.ts";
 
 export interface Auth {
-  /** The actor's name for the history, or throws `no_token`, `bad_bearer` (401), `forbidden` (403). */
+  /** The actor for the history; `no_token` and `bad_bearer` (401), `forbidden` (403). */
   admit(group: Group, request: Request, services: AuthServices): Promise<string>;
   /** Forgets the tokens found lately. */
   forget(): void;
@@ -74,7 +74,7 @@ const noToken = (group: Group): SluiceError =>
     code: "no_token",
     status: 401,
     detail: "This route needs a token.",
-    fix: `Send "Authorization: Bearer <token>" with a token of scope ${group} (sluice token create).`,
+    fix: `Send "Authorization: Bearer <token>" with one of scope ${group} (sluice token create).`,
   });
 
 const badBearer = (): SluiceError =>

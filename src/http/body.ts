@@ -3,7 +3,7 @@
  * that it claims to be. A client that sends one byte a second holds nothing but its own socket.
  */
 import * as v from "valibot";
-import { reasonOf, SluiceError } from "../errors.ts";
+import { type Fault, reasonOf, SluiceError } from "../errors.ts";
 import { faultsOf } from "./fields.ts";
 import type { Schema } from "./route.ts";
 
@@ -47,8 +47,10 @@ export async function readBytes(
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
-/** The media type without parameters, in lower case; "" without one. `charset` other than UTF-8
- * is `unsupported_media_type` (415). */
+/**
+ * The media type without parameters, in lower case; "" without one. A charset other than UTF-8
+ * is `unsupported_media_type` (415).
+ */
 export function mediaType(request: Request): string {
   const [type = "", ...parameters] = (request.headers.get("content-type") ?? "").split(";");
   for (const parameter of parameters) {
@@ -105,9 +107,15 @@ export function checkedBody(schema: Schema, request: Request, bytes: Uint8Array)
   throw invalid("invalid_body", "The body", faultsOf(parsed.issues));
 }
 
+/** How much of a name that a client made up is told back. */
+const PATH_SHOWN = 200;
+
 /** A 422 that lists every fault; the sentence names the first few. */
-export function invalid(code: string, what: string, faults: ReturnType<typeof faultsOf>) {
-  const told = faults.slice(0, 3).map(({ path, message }) => `${path}: ${message}`.replace(/^: /, ""));
+export function invalid(code: string, what: string, given: readonly Fault[]): SluiceError {
+  const faults = given.map(({ path, message }) => ({ path: path.slice(0, PATH_SHOWN), message }));
+  const told = faults
+    .slice(0, 3)
+    .map(({ path, message }) => (path === "" ? message : `${path}: ${message}`));
   const more = faults.length > told.length ? `; and ${faults.length - told.length} more` : "";
   return new SluiceError({
     code,
@@ -123,7 +131,10 @@ export const unsupportedMedia = (given: string, accepted: readonly string[]): Sl
   new SluiceError({
     code: "unsupported_media_type",
     status: 415,
-    detail: given === "" ? "The body has no Content-Type." : `A body of "${given.slice(0, 80)}" is not read here.`,
+    detail:
+      given === ""
+        ? "The body has no Content-Type."
+        : `A body of "${given.slice(0, 80)}" is not read here.`,
     fix: `Send ${accepted.join(" or ")} and say so in Content-Type.`,
   });
 

@@ -2,6 +2,7 @@
  * Every code of an error: what it is called, what it means, what to do. /docs/errors is made from
  * this, a problem's `title` too, and a test holds it against the codes that the source throws.
  */
+import { commandCodes } from "./codes/command.ts";
 import { learnCodes } from "./codes/learn.ts";
 import { marketCodes } from "./codes/market.ts";
 import { requestCodes } from "./codes/request.ts";
@@ -22,6 +23,7 @@ const rows: CodeRows = {
   ...marketCodes,
   ...storeCodes,
   ...learnCodes,
+  ...commandCodes,
 };
 
 /** Every code with what is told of it, in alphabetical order. */

@@ -77,8 +77,7 @@ export const faultsOf = (
     readonly message: string;
     readonly path?: readonly (PropertyKey | { readonly key?: unknown })[] | undefined;
   }[],
-): Fault[] =>
-  issues.map((issue) => ({ path: pathText(issue.path ?? []), message: issue.message }));
+): Fault[] => issues.map((issue) => ({ path: pathText(issue.path ?? []), message: issue.message }));
 
 function pathText(path: readonly (PropertyKey | { readonly key?: unknown })[]): string {
   let text = "";

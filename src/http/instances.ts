@@ -17,7 +17,7 @@ const MAX_FAULTS = 1_000;
 /** Past 2^53 a JSON number may not be the one that was written. */
 const MOST = Number.MAX_SAFE_INTEGER;
 
-/** Collects faults, so that a body with a million of them costs no more than one with a thousand. */
+/** Collects faults: a body with a million of them costs no more than one with a thousand. */
 export interface Faults {
   add(path: string, message: string): void;
   /** Throws `invalid_instances` (422) when there were any. */
@@ -41,8 +41,9 @@ export function makeFaults(): Faults {
   };
 }
 
-/** The rows of `{"instances": [{column: number or null}]}`; 422 with every fault, 413 above the
- * cap. */
+/**
+ * The rows of `{"instances": [{column: number or null}]}`; 422 with every fault, 413 above the cap.
+ */
 export function rowsOfJson(body: unknown, columns: readonly string[]): Rows {
   const faults = makeFaults();
   const instances = instancesOf(body, faults);

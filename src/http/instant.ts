@@ -6,8 +6,10 @@ import type { Instant } from "../types.ts";
 
 export const INSTANT_FORM = "expected a time such as 2025-01-01T00:00:00Z, with Z or an offset";
 
-const form =
-  /^(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,3})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+const clock = "([01]\\d|2[0-3]):[0-5]\\d";
+const form = new RegExp(
+  `^(\\d{4})-(\\d\\d)-(\\d\\d)T${clock}(:[0-5]\\d(\\.\\d{1,3})?)?(Z|[+-]${clock})$`,
+);
 
 /** The instant, or null when the text is no ISO 8601 time with a zone, or no day of a calendar. */
 export function parseInstant(text: string): Instant | null {

@@ -73,6 +73,7 @@ export function makeMetrics(): Metrics {
     registers,
   }).set(Math.floor(Date.now() / 1000 - process.uptime()));
 
+  /** Reads what is a state and not an event, just before it is told. */
   async function look({ models, champions, candles, clock }: ScrapedServices): Promise<void> {
     memory.set(process.memoryUsage.rss());
     champion.reset();

@@ -3,9 +3,10 @@
  */
 import type { Env, Hono, MiddlewareHandler } from "hono";
 import { type DescribeRouteOptions, describeRoute, generateSpecs, resolver } from "hono-openapi";
+import * as v from "valibot";
 import { version } from "../../package.json";
 import { problemAnswer } from "./answers.ts";
-import type { Route, Schema } from "./route.ts";
+import type { Group, Route, Schema } from "./route.ts";
 
 type Responses = NonNullable<DescribeRouteOptions["responses"]>;
 
@@ -29,15 +30,25 @@ export function described(route: Route): MiddlewareHandler {
   return describeRoute({
     tags: [tag],
     summary,
-    description: group === "open" ? "Needs no token." : `Needs a token of scope \`${group}\`.`,
+    description: accessOf(group),
     operationId: operationIdOf(method, path),
     security: group === "open" ? [] : [{ token: [] }],
     ...(takes === null
       ? {}
-      : { requestBody: { required: Object.keys(takes).length > 1, content: contentOf(takes) } }),
+      : { requestBody: { required: isNeeded(route), content: contentOf(takes) } }),
     responses: responsesOf(route),
   });
 }
+
+function accessOf(group: Group): string {
+  if (group === "open") return "Needs no token.";
+  const unless = group === "admin" ? "" : `, unless \`SLUICE_OPEN\` holds \`${group}\``;
+  return `Needs a token of scope \`${group}\`${unless}.`;
+}
+
+/** Whether an empty body, which counts as {}, would not do. */
+const isNeeded = (route: Route): boolean =>
+  route.group !== "open" && (route.body === undefined || !v.is(route.body, {}));
 
 /** `GET /v1/models/:model` is `getV1ModelsModel`. */
 const operationIdOf = (method: string, path: string): string =>
@@ -60,9 +71,13 @@ const contentOf = (bodies: Readonly<Record<string, Schema>>) =>
 
 function responsesOf(route: Route): Responses {
   const { gives, status = 200 } = route;
-  const content = typeof gives === "string" ? { [gives]: {} } : contentOf({ "application/json": gives });
+  const content =
+    typeof gives === "string" ? { [gives]: {} } : contentOf({ "application/json": gives });
   const responses: Responses = {
-    [status]: { description: status === 202 ? "Asked for; work begins soon." : "The answer.", content },
+    [status]: {
+      description: status === 202 ? "Asked for; work begins soon." : "The answer.",
+      content,
+    },
   };
   for (const problem of problemsOf(route)) {
     responses[problem] = {

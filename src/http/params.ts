@@ -21,7 +21,7 @@ const forms: Readonly<Record<string, Form>> = {
   market: { pattern: MARKET, accepted: "a market such as KRW-BTC" },
   run: id,
   // Judged by the registry, which knows what a path of an artifact may be.
-  path: { pattern: /^[^]*$/, accepted: "the path of an artifact" },
+  path: { pattern: /^[\s\S]*$/, accepted: "the path of an artifact" },
 };
 
 /** The names of a path's parameters; throws where one has no form that it could be checked by. */
@@ -36,11 +36,11 @@ export function paramNames(path: string): string[] {
 /** The parameters by name; `bad_name` (422) lists those that no such name could be. */
 export function checkedParams(
   names: readonly string[],
-  valueOf: (name: string) => string | undefined,
+  valueAt: (name: string) => string | undefined,
 ): Record<string, string> {
   const params: Record<string, string> = {};
   for (const name of names) {
-    const value = valueOf(name) ?? "";
+    const value = valueAt(name) ?? "";
     const form = forms[name]!;
     if (!form.pattern.test(value)) throw badName(name, value, form.accepted);
     params[name] = value;

@@ -6,6 +6,7 @@ import { SluiceError } from "../errors.ts";
 import { keysIn, pageOf } from "../registry/page.ts";
 import type { Champion } from "../serve/champions.ts";
 import { unknownModel } from "../serve/forecast.ts";
+import type { MarketOutput } from "../serve/session.ts";
 import { forecastAnswer, forecastsAnswer, predictAnswer } from "./answers.ts";
 import { invalid, jsonOf, mediaType, textOf, unsupportedMedia } from "./body.ts";
 import { rowsOfCsv } from "./csv.ts";
@@ -14,7 +15,7 @@ import { type Rows, rowsOfJson } from "./instances.ts";
 import { type GuardedRoute, route } from "./route.ts";
 import { forecastView } from "./views.ts";
 
-/** Rows a call of the runtime: between calls, other requests have their turn. */
+/** Rows a call of the runtime: calls of other requests have their turn in between. */
 const CHUNK = 1_024;
 
 const instances = v.pipe(
@@ -47,8 +48,11 @@ export const predictRoutes: readonly GuardedRoute[] = [
       if (query.explain === "true") {
         throw invalid("invalid_query", "The query", [{ path: "explain", message: EXPLAIN }]);
       }
+      const read = readerOf(request);
+      const body = await bytes();
+      // Only now: while the body came, the champion may have been swapped and released.
       const champion = champions.get(params.model);
-      const rows = rowsIn(request, await bytes(), champion.facts.features);
+      const rows = read(body, champion.facts.features);
       const predictions = await predict(champion, rows);
       metrics.predictions(params.model, rows.rows);
       const { version, digest } = champion;
@@ -88,29 +92,35 @@ export const predictRoutes: readonly GuardedRoute[] = [
   }),
 ];
 
-function rowsIn(request: Request, bytes: Uint8Array, columns: readonly string[]): Rows {
+/** What reads a body of the request's type. */
+function readerOf(request: Request): (bytes: Uint8Array, columns: readonly string[]) => Rows {
   const type = mediaType(request);
-  if (type === "application/json") return rowsOfJson(jsonOf(bytes), columns);
-  if (type === "text/csv") return rowsOfCsv(textOf(bytes), columns);
+  if (type === "application/json") return (bytes, columns) => rowsOfJson(jsonOf(bytes), columns);
+  if (type === "text/csv") return (bytes, columns) => rowsOfCsv(textOf(bytes), columns);
   throw unsupportedMedia(type, ["application/json", "text/csv"]);
 }
 
+/** One prediction a row, in the order of the rows. */
 async function predict({ session, facts }: Champion, { features, rows }: Rows) {
   const columns = facts.features.length;
-  const id = Bun.randomUUIDv7();
-  const predictions: Prediction[] = [];
+  const parts: Promise<MarketOutput>[] = [];
+  // All are begun before the first is awaited: a session is not released while calls are under
+  // way, and so a swap in the middle of a batch cannot take the rest of it away.
   for (let from = 0; from < rows; from += CHUNK) {
     const to = Math.min(rows, from + CHUNK);
-    const part = features.subarray(from * columns, to * columns);
-    const { probability, quantiles } = await session.run(part, to - from);
-    for (let i = 0; i < to - from; i++) {
-      const up = probability[i];
+    parts.push(session.run(features.subarray(from * columns, to * columns), to - from));
+  }
+  const id = Bun.randomUUIDv7();
+  const predictions: Prediction[] = [];
+  for (const { probability, quantiles } of await Promise.all(parts)) {
+    for (const [i, up] of probability.entries()) {
+      const row = predictions.length;
       const [p10, p50, p90] = quantiles.subarray(i * 3, i * 3 + 3);
-      if (![up, p10, p50, p90].every(Number.isFinite)) throw noNumber(from + i);
+      if (![up, p10, p50, p90].every(Number.isFinite)) throw noNumber(row);
       predictions.push({
-        id: `${id}-${from + i}`,
-        label: up! > 0.5 ? "up" : "not_up",
-        probability: up!,
+        id: `${id}-${row}`,
+        label: up > 0.5 ? "up" : "not_up",
+        probability: up,
         quantiles: { p10: p10!, p50: p50!, p90: p90! },
       });
     }

@@ -90,13 +90,16 @@ type Names<Path extends string> = Path extends `${string}:${infer Rest}`
 
 type Output<S extends Schema | undefined> = S extends Schema ? v.InferOutput<S> : undefined;
 
-type Typed<Path extends string, Query extends Schema | undefined, Body extends Schema | undefined> =
-  Omit<GuardedRoute, "path" | "query" | "body" | "handle"> & {
-    readonly path: Path;
-    readonly query?: Query;
-    readonly body?: Body;
-    handle(call: Call<Names<Path>, Output<Query>, Output<Body>>): Promise<Answer> | Answer;
-  };
+type Typed<
+  Path extends string,
+  Query extends Schema | undefined,
+  Body extends Schema | undefined,
+> = Omit<GuardedRoute, "path" | "query" | "body" | "handle"> & {
+  readonly path: Path;
+  readonly query?: Query;
+  readonly body?: Body;
+  handle(call: Call<Names<Path>, Output<Query>, Output<Body>>): Promise<Answer> | Answer;
+};
 
 /** A guarded route whose handler is typed by its path and schemas. */
 export const route = <

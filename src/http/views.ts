@@ -12,19 +12,22 @@ import type { PipelineRun, Step } from "../store/pipeline-runs.ts";
 import type { TokenInfo } from "../store/tokens.ts";
 import { type Candle, type Instant, iso } from "../types.ts";
 
+/** An instant as ISO 8601, null where there is none. */
 export const isoOrNull = (t: Instant | null): string | null => (t === null ? null : iso(t));
 
+/** A candle without its market, which stands once above the list. */
 export const candleView = ({ market: _, start, ...rest }: Candle) => ({
   start: iso(start),
   ...rest,
 });
 
+/** The newest value of each metric; null where it is not finite. */
 export const metricsView = (metrics: Run["metrics"]): Record<string, number | null> =>
   Object.fromEntries(
     Object.entries(metrics).map(([key, { value }]) => [key, Number.isFinite(value) ? value : null]),
   );
 
-/** `version`: the number of the version that was registered from the run, or null. */
+/** A training; `version` is the number of the version that was registered from it, or null. */
 export const runView = (run: Run, version: number | null) => ({
   id: run.runId,
   name: run.name,
@@ -44,6 +47,7 @@ export const runView = (run: Run, version: number | null) => ({
 /** The model that a run trained, or null for a run logged from outside. */
 export const modelOf = (run: Run): string | null => run.tags["sluice.model"] ?? null;
 
+/** A training with its datasets and files. */
 export const wholeRunView = (run: WholeRun, version: number | null) => ({
   ...runView(run, version),
   datasets: run.datasets.map((dataset) => ({
@@ -63,6 +67,7 @@ export const wholeRunView = (run: WholeRun, version: number | null) => ({
   })),
 });
 
+/** A pipeline run without its steps; who holds its lease is nobody's business. */
 export const pipelineRunView = (run: PipelineRun) => ({
   id: run.id,
   pipeline: run.pipeline,
@@ -77,6 +82,7 @@ export const pipelineRunView = (run: PipelineRun) => ({
   detail: run.detail,
 });
 
+/** A pipeline run with the state, times, log and result of each step. */
 export const wholePipelineRunView = (run: PipelineRun, steps: readonly Step[]) => ({
   ...pipelineRunView(run),
   options: run.options,
@@ -86,11 +92,13 @@ export const wholePipelineRunView = (run: PipelineRun, steps: readonly Step[]) =
     attempts: step.attempts,
     started_at: isoOrNull(step.startedAt),
     ended_at: isoOrNull(step.endedAt),
+    elapsed_ms: step.elapsedMs,
     result: step.result,
     log: step.log,
   })),
 });
 
+/** A version of a model, without the model's name. */
 export const versionView = (version: Version) => ({
   version: version.version,
   digest: version.digest,
@@ -102,6 +110,7 @@ export const versionView = (version: Version) => ({
   gates: version.gates,
 });
 
+/** One move of an alias. */
 export const historyView = (row: HistoryRow) => ({
   alias: row.alias,
   from: row.fromVersion,
@@ -112,8 +121,9 @@ export const historyView = (row: HistoryRow) => ({
   forced: row.forced,
 });
 
+/** Where an alias points after a move. */
 export const movedView = ({ name, since, alias, version, digest, previous, changed }: Moved) => ({
-  name,
+  model: name,
   alias,
   version,
   digest,
@@ -131,6 +141,7 @@ export const forecastView = (row: ForecastRow) => ({
       : { direction: row.outcome, return: row.outcomeReturn, at: isoOrNull(row.outcomeAt) },
 });
 
+/** What verification found of one market. */
 export const verifyView = ({ market, verdict, from, to, checks }: VerifyReport) => ({
   market,
   verdict,
@@ -139,6 +150,7 @@ export const verifyView = ({ market, verdict, from, to, checks }: VerifyReport) 
   checks,
 });
 
+/** A refused row, with the text it came as. */
 export const quarantineView = (row: QuarantinedRow) => ({
   id: row.id,
   market: row.market,
@@ -151,6 +163,7 @@ export const quarantineView = (row: QuarantinedRow) => ({
   last_seen_at: iso(row.lastSeenAt),
 });
 
+/** A token without the token. */
 export const tokenView = ({ name, scopes, createdAt, revokedAt }: TokenInfo) => ({
   name,
   scopes,

@@ -1,7 +1,7 @@
 /*
  * Which rows a run saw, and whether they still are what they were.
  */
-import { and, arrayContains, eq, gte, isNull, lte } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../store/database.ts";
 import { datasets, inputs } from "../store/schema.ts";
 import type { Instant } from "../types.ts";
@@ -62,22 +62,25 @@ export function makeDatasets({
   }
 
   /**
-   * Marks the datasets whose span holds the candle that was revised or turned up, and returns how
-   * many; one that was stale before keeps its first reason and is not counted.
+   * Marks the datasets that hold a candle which was revised, or a hole that was filled, after they
+   * were read, and returns how many; one that is stale already keeps its reason.
    */
-  async function markStale(market: string, start: Instant, reason: string): Promise<number> {
-    const marked = await orm
-      .update(datasets)
-      .set({ staleAt: clock.now(), staleReason: reason })
-      .where(
-        and(
-          isNull(datasets.staleAt),
-          arrayContains(datasets.markets, [market]),
-          lte(datasets.firstSlot, start),
-          gte(datasets.lastSlot, start),
-        ),
-      )
-      .returning({ id: datasets.datasetId });
+  async function markStale(): Promise<number> {
+    const now = new Date(clock.now()).toISOString();
+    const marked = await database.rows(sql`
+      with changes as (
+        select market, start, known_to as at, 'was revised' as what
+        from candles where known_to is not null
+        union all
+        select market, start, settled_at, 'turned up late' from holes where state = 'filled')
+      update datasets d set
+        stale_at = ${now}::timestamptz,
+        stale_reason = c.market || ' ' || to_char(c.start at time zone 'UTC',
+          'YYYY-MM-DD"T"HH24:MI:SS"Z"') || ' ' || c.what
+      from changes c
+      where d.stale_at is null and c.market = any(d.markets) and c.at > d.as_of
+        and c.start between d.first_slot and d.last_slot
+      returning d.dataset_id`);
     return marked.length;
   }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { candles, holes } from "../store/schema.ts";
 import { testDatabases } from "../store/testing.ts";
 import { UNIT_MS } from "../types.ts";
 import { failureOf, HOSTILE, openRegistry, START, type TestRegistry } from "./fixture.ts";
@@ -38,29 +39,50 @@ describe.each(testDatabases())("tracking on $name", (on) => {
       expect(again?.[0]?.datasetId).toBe(seen![0]!.datasetId);
     });
 
-    test("a revision marks what holds it, once, with the first reason", async () => {
+    test("a revision after the reading marks what holds it, once", async () => {
       const runId = await registry.newRun("stale");
       await tracking.logDataset(runId, dataset);
       await tracking.logDataset(runId, { ...dataset, digest: "d2", lastSlot: START });
       const outside = { markets: null, firstSlot: null, lastSlot: null, asOf: null };
       await tracking.logDataset(runId, { ...dataset, digest: "d3", ...outside });
+      const later = dataset.asOf + UNIT_MS;
+      const revise = (market: string, start: number, knownTo: number) =>
+        registry.database.orm.insert(candles).values({
+          ...{
+            market,
+            unit: 240,
+            start,
+            open: 1,
+            high: 1,
+            low: 1,
+            close: 1,
+            volume: 1,
+            turnover: 1,
+          },
+          ...{ knownFrom: start + UNIT_MS, knownTo },
+        });
+      const reasons = async () =>
+        (await tracking.run(runId))?.datasets.map((row) => [row.digest, row.staleReason]);
 
-      expect(await tracking.markStale("KRW-ADA", START, "revised")).toBe(0);
-      expect(await tracking.markStale("KRW-BTC", START - UNIT_MS, "revised")).toBe(0);
-      expect(await tracking.markStale("KRW-BTC", START + 100 * UNIT_MS, "revised")).toBe(0);
+      await revise("KRW-ADA", START, later);
+      await revise("KRW-BTC", START - UNIT_MS, later);
+      await revise("KRW-BTC", START + 100 * UNIT_MS, later);
+      await revise("KRW-BTC", START + UNIT_MS, dataset.asOf);
+      expect(await tracking.markStale()).toBe(0);
+
       // The shared one of the test above, and d1 of this experiment.
-      expect(await tracking.markStale("KRW-ETH", START + 99 * UNIT_MS, "hole filled")).toBe(2);
-      expect(await tracking.markStale("KRW-BTC", START, "revised")).toBe(1);
-      expect(await tracking.markStale("KRW-BTC", START, "revised")).toBe(0);
-      const stale = (await tracking.run(runId))?.datasets.map((row) => [
-        row.digest,
-        row.staleReason,
-        row.staleAt,
-      ]);
-      expect(stale).toEqual([
-        ["d1", "hole filled", START],
-        ["d2", "revised", START],
-        ["d3", null, null],
+      await revise("KRW-ETH", START + 99 * UNIT_MS, later);
+      expect(await tracking.markStale()).toBe(2);
+      await registry.database.orm.insert(holes).values({
+        ...{ market: "KRW-BTC", unit: 240, start: START, state: "filled" },
+        ...{ firstSeenAt: START, askedAt: START, settledAt: later },
+      });
+      expect(await tracking.markStale()).toBe(1);
+      expect(await tracking.markStale()).toBe(0);
+      expect(await reasons()).toEqual([
+        ["d1", "KRW-ETH 2025-07-17T12:00:00Z was revised"],
+        ["d2", "KRW-BTC 2025-07-01T00:00:00Z turned up late"],
+        ["d3", null],
       ]);
     });
   });

@@ -84,11 +84,7 @@ export const stateCodes: CodeRows = {
     "There is no run of that id, or it belongs to another pipeline.",
     "Take the id from the list of runs.",
   ],
-  unknown_token: [
-    "No such token",
-    "No live token has the name.",
-    "GET /admin/tokens lists them.",
-  ],
+  unknown_token: ["No such token", "No live token has the name.", "GET /admin/tokens lists them."],
   unknown_version: [
     "No such version",
     "The model has no version of that number that can be served.",

@@ -1,0 +1,68 @@
+import { describe, expect, test } from "bun:test";
+import { routes } from "./routes.ts";
+import { makeTestApp } from "./testing.ts";
+
+const { ask } = makeTestApp();
+const { json: document } = await ask("GET", "/openapi.json", { token: null });
+
+const documented = (path: string): string =>
+  path.replace(":path{.+}", "{path}").replace(/:(\w+)/g, "{$1}");
+
+describe("/openapi.json", () => {
+  test("is OpenAPI 3.1 and tells of every route, and of nothing else", () => {
+    expect(document.openapi).toStartWith("3.1");
+    const told = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(told.sort()).toEqual(routes.map((r) => `${r.method} ${documented(r.path)}`).sort());
+  });
+
+  test("each route says what it is, what it takes and gives, and who may call it", () => {
+    const ids = new Set<string>();
+    for (const route of routes) {
+      const told = document.paths[documented(route.path)][route.method.toLowerCase()];
+      ids.add(told.operationId);
+      expect(told.summary.length).toBeGreaterThan(5);
+      expect(told.tags.length).toBe(1);
+      expect(told.security).toEqual(route.group === "open" ? [] : [{ token: [] }]);
+      expect(Object.keys(told.responses)).toContain(String(route.status ?? 200));
+      const names = (told.parameters ?? []).map(
+        (p: { in: string; name: string }) => `${p.in} ${p.name}`,
+      );
+      for (const [, name] of route.path.matchAll(/:(\w+)/g))
+        expect(names).toContain(`path ${name}`);
+      const takes = route.group !== "open" && (route.body ?? route.takes) !== undefined;
+      expect(told.requestBody !== undefined).toBe(takes);
+    }
+    expect(ids.size).toBe(routes.length);
+  });
+
+  test("problems are the problem schema, under every status that guards can give", () => {
+    const promote = document.paths["/admin/models/{model}/promote"].post;
+    expect(promote.requestBody.required).toBe(true);
+    expect(document.paths["/admin/pipelines/{pipeline}/runs"].post.requestBody.required).toBe(
+      false,
+    );
+    for (const status of [400, 401, 403, 404, 409, 413, 415, 422, 503]) {
+      expect(promote.responses[status].content["application/problem+json"].schema).toEqual({
+        $ref: "#/components/schemas/Problem",
+      });
+    }
+    const { Problem } = document.components.schemas;
+    expect(Problem.required).toEqual(expect.arrayContaining(["type", "status", "detail", "code"]));
+  });
+
+  test("every reference leads somewhere", () => {
+    for (const [, name] of JSON.stringify(document).matchAll(/"#\/components\/(\w+\/\w+)"/g)) {
+      const [kind = "", key = ""] = name!.split("/");
+      expect(document.components[kind]?.[key]).toBeDefined();
+    }
+  });
+
+  test("a query is told with its descriptions", () => {
+    const { parameters } = document.paths["/v1/candles/{market}"].get;
+    const from = parameters.find((p: { name: string }) => p.name === "from");
+    expect(from).toMatchObject({ in: "query", description: "Starts of candles from here on." });
+    expect(from.required).toBeUndefined();
+  });
+});

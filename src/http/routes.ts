@@ -1,0 +1,23 @@
+/*
+ * Every route there is.
+ */
+import { adminRoutes } from "./admin.ts";
+import { candleRoutes } from "./candles.ts";
+import { healthRoutes } from "./health.ts";
+import { modelRoutes } from "./models.ts";
+import { pageRoutes } from "./pages.ts";
+import { pipelineRoutes } from "./pipelines.ts";
+import { predictRoutes } from "./predict.ts";
+import type { Route } from "./route.ts";
+import { runRoutes } from "./runs.ts";
+
+export const routes: readonly Route[] = [
+  ...healthRoutes,
+  ...modelRoutes,
+  ...predictRoutes,
+  ...candleRoutes,
+  ...runRoutes,
+  ...pipelineRoutes,
+  ...adminRoutes,
+  ...pageRoutes,
+];

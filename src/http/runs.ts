@@ -1,0 +1,89 @@
+/*
+ * Trainings and their files.
+ */
+import * as v from "valibot";
+import { SluiceError } from "../errors.ts";
+import type { Run } from "../registry/run-list.ts";
+import { runAnswer, runsAnswer } from "./answers.ts";
+import { exact, name, page } from "./fields.ts";
+import { type GuardedRoute, route } from "./route.ts";
+import type { HttpServices } from "./services.ts";
+import { modelOf, runView, wholeRunView } from "./views.ts";
+
+export const runRoutes: readonly GuardedRoute[] = [
+  route({
+    method: "GET",
+    path: "/v1/runs",
+    group: "read",
+    tag: "runs",
+    summary: "Trainings, newest first",
+    query: exact({ model: v.optional(name), ...page }),
+    gives: runsAnswer,
+    handle: async ({ services, query: { model, limit, before } }) => {
+      const filter = { limit, before, ...(model === undefined ? {} : { model }) };
+      const { items, next } = await services.tracking.runs(filter);
+      const versionOf = await versionsOf(items, services);
+      return { items: items.map((run) => runView(run, versionOf(run))), next };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/runs/:run",
+    group: "read",
+    tag: "runs",
+    summary: "One training with its datasets and files",
+    gives: runAnswer,
+    handle: async ({ services, params }) => {
+      const run = await services.tracking.run(params.run);
+      if (run === null) throw unknownRun(params.run);
+      return wholeRunView(run, (await versionsOf([run], services))(run));
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/runs/:run/artifacts/:path{.+}",
+    group: "read",
+    tag: "runs",
+    summary: "A file of a training",
+    gives: "application/octet-stream",
+    handle: async ({ services, params }) => {
+      const bytes = await services.tracking.readArtifact(params.run, params.path);
+      return new Response(bytes as Uint8Array<ArrayBuffer>, {
+        headers: {
+          // A page or a picture that somebody logged must not run as one of this server's.
+          "content-type": "application/octet-stream",
+          "content-disposition": `attachment; filename*=UTF-8''${fileName(params.path)}`,
+          "cache-control": "no-store",
+        },
+      });
+    },
+  }),
+];
+
+/** The number of the version that each run became; one look for each model among them. */
+async function versionsOf(runs: readonly Run[], { versions }: HttpServices) {
+  const models = [...new Set(runs.flatMap((run) => modelOf(run) ?? []))].filter((model) =>
+    v.is(name, model),
+  );
+  const pages = await Promise.all(
+    models.map((model) => versions.versions(model, { limit: 1_000 })),
+  );
+  const numbers = new Map(
+    pages.flatMap(({ items }) => items.map(({ runId, version }) => [runId, version] as const)),
+  );
+  return (run: Run): number | null => numbers.get(run.runId) ?? null;
+}
+
+const fileName = (path: string): string =>
+  encodeURIComponent(path.split("/").at(-1) ?? "").replace(
+    /['()*]/g,
+    (c) => `%${c.charCodeAt(0).toString(16)}`,
+  );
+
+const unknownRun = (id: string): SluiceError =>
+  new SluiceError({
+    code: "unknown_run",
+    status: 404,
+    detail: `There is no run "${id}".`,
+    fix: "Look the id up in GET /v1/runs.",
+  });

@@ -1,0 +1,201 @@
+/*
+ * The real server over raw sockets: what clients that keep no rules meet.
+ */
+import { afterAll, describe, expect, test } from "bun:test";
+import { type Server, startServer } from "./server.ts";
+import type { HttpServices } from "./services.ts";
+import { config, makeWorld, servicesOf } from "./testing.ts";
+
+const log = { info: () => {}, warn: () => {}, error: () => {} };
+const started: Server[] = [];
+
+function start(services: () => HttpServices | null): Server {
+  const server = startServer({ config, log, services, starting: () => "nothing is open yet" });
+  started.push(server);
+  return server;
+}
+
+afterAll(async () => {
+  await Promise.all(started.map((server) => server.stop(0)));
+});
+
+interface Socket {
+  send(text: string): void;
+  /** What has come so far. */
+  readonly text: () => string;
+  readonly closed: () => boolean;
+  end(): void;
+}
+
+async function connect({ url }: Server): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  let text = "";
+  let closed = false;
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      data: (_, data) => {
+        text += data.toString();
+      },
+      close: () => {
+        closed = true;
+      },
+      error: () => {},
+    },
+  });
+  return {
+    send: (more) => void socket.write(more),
+    text: () => text,
+    closed: () => closed,
+    end: () => void socket.end(),
+  };
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + 3_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`timed out: ${what}`);
+    await Bun.sleep(5);
+  }
+}
+
+/** The status line of the answer to one raw request, once the connection is closed or answered. */
+async function statusOf(server: Server, request: string): Promise<number> {
+  const socket = await connect(server);
+  socket.send(request);
+  await until(() => socket.text().includes("\r\n\r\n") || socket.closed(), request.slice(0, 60));
+  socket.end();
+  return Number(socket.text().split(" ")[1]);
+}
+
+const post = (headers: string, body = "") =>
+  [
+    "POST /v1/models/btc/predict HTTP/1.1",
+    "Host: x",
+    "Content-Type: application/json",
+    `${headers}\r\n\r\n${body}`,
+  ].join("\r\n");
+const GOOD = '{"instances":[{"ret_1":1,"ret_2":null}]}';
+
+describe("clients that keep no rules", () => {
+  const world = makeWorld();
+  const services = servicesOf(world);
+  const server = start(() => services);
+
+  test.each([
+    ["a length that is no number", post("Content-Length: abc", "{}"), 400],
+    ["a negative length", post("Content-Length: -1", "{}"), 400],
+    [
+      "two kinds of length",
+      post("Content-Length: 2\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
+      400,
+    ],
+    ["a length over the limit", post("Content-Length: 8388609", "{"), 413],
+    ["a length far over it", post("Content-Length: 999999999999", "{"), 413],
+    ["no host", "GET /healthz HTTP/1.1\r\n\r\n", 400],
+    ["a good one", post(`Content-Length: ${GOOD.length}`, GOOD), 200],
+    [
+      "a good one in chunks",
+      post("Transfer-Encoding: chunked", `${GOOD.length.toString(16)}\r\n${GOOD}\r\n0\r\n\r\n`),
+      200,
+    ],
+    ["an address of another host", "GET http://evil/admin/tokens HTTP/1.1\r\nHost: x\r\n\r\n", 401],
+    ["a way back up", "GET /v1/../admin/tokens HTTP/1.1\r\nHost: x\r\n\r\n", 401],
+  ])("%s", async (_, request, status) => {
+    expect(await statusOf(server, request)).toBe(status);
+  });
+
+  test("too much in chunks is cut off with a problem", async () => {
+    const socket = await connect(server);
+    socket.send(post("Transfer-Encoding: chunked"));
+    const chunk = `100000\r\n${" ".repeat(0x100000)}\r\n`;
+    for (let i = 0; i < 9 && !socket.closed(); i++) {
+      socket.send(chunk);
+      await Bun.sleep(20);
+    }
+    await until(() => socket.text().includes("body_too_large") || socket.closed(), "413");
+    socket.end();
+    const ok = await fetch(`${server.url}/healthz`);
+    expect(ok.status).toBe(200);
+  });
+
+  test("many who send nothing keep nobody waiting", async () => {
+    const idle = await Promise.all(Array.from({ length: 200 }, () => connect(server)));
+    for (const socket of idle) socket.send(post("Content-Length: 100", "{"));
+    const times: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      const began = performance.now();
+      const response = await fetch(`${server.url}/v1/models/btc/forecast`);
+      expect(response.status).toBe(200);
+      await response.json();
+      times.push(performance.now() - began);
+    }
+    expect(times.sort((a, b) => a - b)[10]).toBeLessThan(100);
+    for (const socket of idle) socket.end();
+  });
+});
+
+describe("from start to stop", () => {
+  test("it listens before anything is there, and answers when it is", async () => {
+    const services = servicesOf(makeWorld());
+    let open: HttpServices | null = null;
+    const server = start(() => open);
+    expect(new URL(server.url).port).not.toBe("0");
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+    const early = await fetch(`${server.url}/readyz`);
+    expect([early.status, early.headers.get("retry-after")]).toEqual([503, "1"]);
+    open = services;
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+  });
+
+  test("what is under way ends, what is new is sent away, idle clients hold nothing", async () => {
+    const world = makeWorld();
+    const answer = world.forecast;
+    const { promise: gate, resolve: release } = Promise.withResolvers<void>();
+    world.forecast = () => gate.then(answer);
+    const services = servicesOf(world);
+    const server = start(() => services);
+    const idle = await connect(server);
+    idle.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    await until(() => idle.text().includes("alive"), "keep-alive");
+    const slow = fetch(`${server.url}/v1/models/btc/forecast`);
+    await Bun.sleep(50);
+    const began = performance.now();
+    const stopped = server.stop(5_000);
+    const late = await fetch(`${server.url}/v1/models`);
+    expect([late.status, ((await late.json()) as { code: string }).code]).toEqual([
+      503,
+      "stopping",
+    ]);
+    release();
+    expect((await slow).status).toBe(200);
+    await stopped;
+    expect(performance.now() - began).toBeLessThan(1_500);
+    await until(idle.closed, "the idle connection to close");
+    await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+  });
+
+  test("what never ends is cut when the grace is over", async () => {
+    const world = { ...makeWorld(), forecast: () => new Promise<never>(() => {}) };
+    const services = servicesOf(world);
+    const server = start(() => services);
+    const hanging = fetch(`${server.url}/v1/models/btc/forecast`).then(
+      (response) => response.status,
+      () => "cut",
+    );
+    await Bun.sleep(50);
+    const began = performance.now();
+    await server.stop(100);
+    expect(performance.now() - began).toBeLessThan(1_500);
+    expect(await hanging).toBe("cut");
+  });
+
+  test("a port that is taken is told with what to do", () => {
+    const first = start(() => null);
+    const port = Number(new URL(first.url).port);
+    const second = () =>
+      startServer({ config: { ...config, port }, log, services: () => null, starting: () => "" });
+    expect(second).toThrow(expect.objectContaining({ code: "port_unavailable" }));
+  });
+});

@@ -1,0 +1,100 @@
+/*
+ * The listening side: from the first moment of the process to the last answer.
+ */
+import type { Config } from "../config.ts";
+import { SluiceError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { makeApp } from "./app.ts";
+import { BODY_LIMIT } from "./body.ts";
+import type { HttpServices } from "./services.ts";
+
+export interface ServerOptions {
+  readonly config: Config;
+  readonly log: Log;
+  /** Null until everything is open; asked anew at each request. */
+  readonly services: () => HttpServices | null;
+  /** What the start is at, in words. */
+  readonly starting: () => string;
+}
+
+export interface Server {
+  /** Where it listens, with the port that was found. */
+  readonly url: string;
+  readonly server: Bun.Server<undefined>;
+  /** Takes nothing new, lets what is under way end, for `graceMs` at most, and stops listening. */
+  stop(graceMs: number): Promise<void>;
+}
+
+const IDLE_SECONDS = 30;
+/** How long the last answers may take to leave once their handlers have ended. */
+const FLUSH_MS = 250;
+
+/** Listens at once, before the services exist; `port_unavailable` where it cannot. */
+export function startServer(options: ServerOptions): Server {
+  const { config, log } = options;
+  let stopping = false;
+  let inFlight = 0;
+  let idle: (() => void) | null = null;
+  const app = makeApp({ ...options, isStopping: () => stopping });
+
+  const fetch = async (request: Request): Promise<Response> => {
+    inFlight++;
+    try {
+      return await app.fetch(request);
+    } finally {
+      inFlight--;
+      if (inFlight === 0) idle?.();
+    }
+  };
+
+  const listen = () =>
+    Bun.serve({
+      hostname: config.host,
+      port: config.port,
+      idleTimeout: IDLE_SECONDS,
+      // Twice what the routes take, so that they can say so; Bun itself only cuts the connection.
+      maxRequestBodySize: 2 * BODY_LIMIT,
+      // A fault outside the app: nothing of it may reach the client.
+      error: (thrown) => {
+        log.error("server_error", { reason: String(thrown), stack: thrown.stack });
+        return new Response(null, { status: 500 });
+      },
+      fetch,
+    });
+  let server: ReturnType<typeof listen>;
+  try {
+    server = listen();
+  } catch (cause) {
+    throw unavailable(config, cause);
+  }
+
+  const stop = async (graceMs: number): Promise<void> => {
+    stopping = true;
+    if (inFlight > 0) {
+      const ended = new Promise<void>((resolve) => {
+        idle = resolve;
+      });
+      await Promise.race([ended, Bun.sleep(graceMs)]);
+    }
+    // A keep-alive connection would hold a gentle stop for as long as its client likes.
+    await Promise.race([server.stop(), Bun.sleep(FLUSH_MS)]);
+    await server.stop(true);
+  };
+
+  return { url: urlOf(config.host, server.port ?? config.port), server, stop };
+}
+
+/** An address that a client on this machine can use, also where it listens on every address. */
+function urlOf(host: string, port: number): string {
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  const bracketed = reachable.includes(":") ? `[${reachable.replace(/^\[|\]$/g, "")}]` : reachable;
+  return `http://${bracketed}:${port}`;
+}
+
+const unavailable = ({ host, port }: Config, cause: unknown): SluiceError =>
+  new SluiceError({
+    code: "port_unavailable",
+    detail: `Cannot listen on ${host}:${port}: ${cause instanceof Error ? cause.message : cause}.`,
+    fix: "Stop what listens there, or set SLUICE_HOST and SLUICE_PORT; port 0 takes a free one.",
+    cause,
+  });

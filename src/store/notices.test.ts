@@ -1,0 +1,147 @@
+import { describe, expect, test } from "bun:test";
+import type { Log } from "../log.ts";
+import { localNotices, type Notices, redisNotices } from "./notices.ts";
+
+const redisUrl = process.env["SLUICE_TEST_REDIS_URL"];
+
+/** A log that keeps what was warned of. */
+function keptLog(): Log & { warnings: string[] } {
+  const warnings: string[] = [];
+  return { warnings, info: () => {}, warn: (event) => void warnings.push(event), error: () => {} };
+}
+
+async function until(met: () => boolean, ms = 8_000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!met()) {
+    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${met}`);
+    await Bun.sleep(10);
+  }
+}
+
+const heardBy = (notices: Notices): string[] => {
+  const heard: string[] = [];
+  notices.onNotice((notice) => heard.push(notice));
+  return heard;
+};
+
+/** A port on which nobody listens. */
+function deadPort(): number {
+  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  server.stop(true);
+  return server.port;
+}
+
+describe("notices within this process", () => {
+  test("reach every listener, in order", () => {
+    const notices = localNotices();
+    const lists = [heardBy(notices), heardBy(notices)];
+    notices.publish("btc");
+    notices.publish("eth");
+    for (const heard of lists) expect(heard).toEqual(["btc", "eth"]);
+    expect(notices.connected()).toBeNull();
+    notices.close();
+  });
+});
+
+describe("when Redis is not there", () => {
+  test("a notice still reaches this process, nothing is thrown, and one warning is given", async () => {
+    const log = keptLog();
+    const notices = redisNotices(`redis://:hunter2@127.0.0.1:${deadPort()}`, log);
+    const heard = heardBy(notices);
+    for (let i = 0; i < 20; i++) notices.publish(`n${i}`);
+    await until(() => heard.length === 20);
+    expect(heard).toEqual(Array.from({ length: 20 }, (_, i) => `n${i}`));
+    expect(notices.connected()).toBe(false);
+    await until(() => log.warnings.length > 0);
+    await Bun.sleep(500);
+    expect(log.warnings).toEqual(["redis_unreachable"]);
+    notices.close();
+  });
+
+  test("closing before it ever connected, and publishing after, is quiet", async () => {
+    const notices = redisNotices(`redis://127.0.0.1:${deadPort()}`, keptLog());
+    notices.close();
+    notices.publish("late");
+    await Bun.sleep(100);
+    expect(notices.connected()).toBe(false);
+  });
+});
+
+describe.skipIf(!redisUrl)("through Redis", () => {
+  const url = redisUrl ?? "";
+
+  test("every replica hears of it once, the one that said it too", async () => {
+    const replicas = [1, 2, 3].map(() => redisNotices(url, keptLog()));
+    await until(() => replicas.every((r) => r.connected() === true));
+    // The subscription is made just after the connection.
+    await Bun.sleep(100);
+    const heard = replicas.map(heardBy);
+    replicas[0]!.publish("btc");
+    replicas[1]!.publish("eth");
+    await until(() => heard.every((list) => list.length === 2));
+    await Bun.sleep(50);
+    for (const list of heard) expect(list.sort()).toEqual(["btc", "eth"]);
+    for (const replica of replicas) replica.close();
+    await until(() => replicas.every((r) => r.connected() === false));
+  });
+
+  test("a Redis that goes away and comes back is found again", async () => {
+    const target = new URL(url);
+    const pairs = new Set<{ terminate(): void }>();
+    const listen = (port: number) =>
+      Bun.listen<{ to: Bun.Socket | null }>({
+        hostname: "127.0.0.1",
+        port,
+        socket: {
+          async open(from) {
+            pairs.add(from);
+            from.data = { to: null };
+            from.pause();
+            from.data.to = await Bun.connect({
+              hostname: target.hostname,
+              port: Number(target.port),
+              socket: {
+                data: (_, bytes) => void from.write(bytes),
+                close: () => void from.end(),
+              },
+            });
+            from.resume();
+          },
+          data: (from, bytes) => void from.data.to?.write(bytes),
+          close: (from) => {
+            pairs.delete(from);
+            from.data?.to?.end();
+          },
+        },
+      });
+    let proxy = listen(0);
+    const { port } = proxy;
+    const through = new URL(url);
+    through.host = `127.0.0.1:${port}`;
+    const log = keptLog();
+    const far = redisNotices(through.href, log);
+    const near = redisNotices(url, keptLog());
+    await until(() => far.connected() === true && near.connected() === true);
+    await Bun.sleep(100);
+    const [heardFar, heardNear] = [heardBy(far), heardBy(near)];
+
+    proxy.stop(true);
+    for (const socket of pairs) socket.terminate();
+    await until(() => far.connected() === false);
+    far.publish("cut off");
+    near.publish("not heard");
+    await until(() => heardFar.includes("cut off"));
+    expect(log.warnings).toEqual(["redis_unreachable"]);
+    expect(heardNear).not.toContain("cut off");
+
+    proxy = listen(port);
+    await until(() => far.connected() === true);
+    await Bun.sleep(100);
+    far.publish("back");
+    await until(() => heardFar.includes("back") && heardNear.includes("back"));
+    expect(heardFar).toEqual(["cut off", "back"]);
+    far.close();
+    near.close();
+    proxy.stop(true);
+  });
+});
