@@ -13,8 +13,8 @@ import { guarded } from "./services/process.ts";
 
 const built = process.env["SLUICE_TEST_BINARY"] ?? join(import.meta.dir, "..", "dist", "sluice");
 const commands =
-  "serve worker demo up collect verify import train backtest predict forecast models runs " +
-  "pipelines promote rollback token backup restore migrate doctor version";
+  "serve worker demo up collect verify train predict forecast models runs " +
+  "pipelines promote rollback pause resume token migrate version";
 
 /** First start may make a database; a busy machine of two cores still does it in a third of this. */
 const startSeconds = 90;

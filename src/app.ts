@@ -5,10 +5,10 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { exchangeClock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { reasonOf } from "./errors.ts";
+import { databasePath, lockPath, tokenPath } from "./folder.ts";
 import { startServer } from "./http/server.ts";
 import type { Log } from "./log.ts";
 import { readModels } from "./models.ts";
@@ -39,10 +39,6 @@ export interface App {
   stop(): Promise<void>;
 }
 
-/** The lock of an embedded folder, and the file that keeps the made-up admin token. */
-export const LOCK_FILE = "db.lock";
-export const TOKEN_FILE = "admin.token";
-
 const STOP_GRACE_MS = 8_000;
 const READY_POLL_MS = 100;
 /** Beyond two, trainings only take cores from each other and from serving. */
@@ -53,7 +49,7 @@ export async function startApp(options: StartOptions): Promise<App> {
   const { config, log } = options;
   const models = readModels(config.modelsFolder);
   await mkdir(config.data, { recursive: true, mode: 0o700 });
-  const lock = config.databaseUrl === null ? takeLock(join(config.data, LOCK_FILE)) : null;
+  const lock = config.databaseUrl === null ? takeLock(lockPath(config)) : null;
   const adminToken = await adminTokenOf(config, log);
   const clock = config.clock === "exchange" ? exchangeClock() : systemClock();
 
@@ -99,6 +95,10 @@ export async function startApp(options: StartOptions): Promise<App> {
     void stop(1);
   });
 
+  const ready = whenReady(started, () => services, stopped, log);
+  // Whoever does not wait for it need not be told that it will not come.
+  ready.catch(() => {});
+
   const handleSignal = () => void stop(0);
   process.once("SIGTERM", handleSignal);
   process.once("SIGINT", handleSignal);
@@ -106,7 +106,7 @@ export async function startApp(options: StartOptions): Promise<App> {
     url: server.url,
     adminToken,
     started,
-    ready: whenReady(started, () => services, stopped, log),
+    ready,
     stopped,
     stop: async () => {
       process.off("SIGTERM", handleSignal);
@@ -116,14 +116,15 @@ export async function startApp(options: StartOptions): Promise<App> {
   };
 }
 
-async function openDatabase({ databaseUrl, data }: Config): Promise<Database> {
-  return databaseUrl === null ? openEmbedded(join(data, "db")) : openPostgres(databaseUrl);
+async function openDatabase(config: Config): Promise<Database> {
+  const { databaseUrl } = config;
+  return databaseUrl === null ? openEmbedded(databasePath(config)) : openPostgres(databaseUrl);
 }
 
 /** The configured token, or the one in the data folder, made and shown once at first start. */
-async function adminTokenOf({ adminToken, data }: Config, log: Log): Promise<string> {
-  if (adminToken !== null) return adminToken;
-  const path = join(data, TOKEN_FILE);
+async function adminTokenOf(config: Config, log: Log): Promise<string> {
+  if (config.adminToken !== null) return config.adminToken;
+  const path = tokenPath(config);
   if (existsSync(path)) return (await readFile(path, "utf8")).trim();
   const token = newToken();
   await rm(`${path}.tmp`, { force: true });

@@ -5,9 +5,10 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LOCK_FILE, startApp } from "./app.ts";
+import { startApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { reasonOf, SluiceError } from "./errors.ts";
+import { lockPath } from "./folder.ts";
 import type { Log } from "./log.ts";
 import { makeClient } from "./market/client.ts";
 import { makeLimiter } from "./market/limiter.ts";
@@ -50,6 +51,7 @@ export async function runDemo(config: Config, log: Log, onProgress: OnProgress):
   });
   log.warn("simulated", {
     note: "SIMULATED: an invented exchange on this machine; no real prices, no real forecasts.",
+    commands: `SLUICE_DATA=${data} sluice models`,
   });
   const app = await startApp({
     config: {
@@ -85,7 +87,7 @@ async function emptyFolder(folder: string): Promise<void> {
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     if (!existsSync(join(folder, MARKER))) throw notADemo(folder);
     // A demo that still runs keeps its files.
-    takeLock(join(folder, LOCK_FILE)).release();
+    takeLock(lockPath({ data: folder })).release();
     rmSync(folder, { recursive: true });
   }
   await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { dataFolder, heldFolder } from "./cli/fixtures.ts";
-import { lockPath, tokenPath } from "./cli/folder.ts";
+import { lockPath, tokenPath } from "./folder.ts";
 import { lockHolder, takeLock } from "./store/lock.ts";
 
 const disposals: (() => unknown)[] = [];

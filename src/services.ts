@@ -1,7 +1,6 @@
 /*
  * The services of a running Sluice, put together over an open database.
  */
-import { join } from "node:path";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { reasonOf } from "./errors.ts";
@@ -10,6 +9,7 @@ import { makeControl } from "./flow/control.ts";
 import { makeOperations } from "./flow/operations.ts";
 import { STEP_NAMES, type StepDeps } from "./flow/steps.ts";
 import { makeTrainer } from "./flow/trainer.ts";
+import { objectsPath, workPath } from "./folder.ts";
 import type { Check, HttpServices } from "./http/services.ts";
 import type { Log } from "./log.ts";
 import { makeClient } from "./market/client.ts";
@@ -95,8 +95,7 @@ const TRAINING_SILENCE_MS = 120_000;
 export async function openServices(deps: ServiceDeps): Promise<Services> {
   const { config, log, clock, models, database } = deps;
   const runtime = await loadRuntime(config.data);
-  const objects =
-    config.s3 === null ? folderObjects(join(config.data, "objects")) : s3Objects(config.s3);
+  const objects = config.s3 === null ? folderObjects(objectsPath(config)) : s3Objects(config.s3);
   const notices = config.redisUrl === null ? localNotices() : redisNotices(config.redisUrl, log);
 
   const candles = makeCandleStore(database);
@@ -150,7 +149,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
         ),
       ),
     train: makeTrainer({
-      workFolder: join(config.data, "work"),
+      workFolder: workPath(config),
       cacheFolder: config.data,
       memoryLimitBytes: TRAINING_MEMORY_BYTES,
       silenceLimitMs: TRAINING_SILENCE_MS,

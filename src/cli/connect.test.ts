@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import type { App, StartOptions } from "../app.ts";
 import { readConfig } from "../config.ts";
 import { SluiceError } from "../errors.ts";
+import { lockPath, tokenPath } from "../folder.ts";
 import { silentLog } from "../log.ts";
 import { takeLock } from "../store/lock.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
@@ -14,7 +15,6 @@ import {
   problemAnswer,
   TOKEN,
 } from "./fixtures.ts";
-import { lockPath, tokenPath } from "./folder.ts";
 
 const disposals: (() => unknown)[] = [];
 afterEach(async () => {

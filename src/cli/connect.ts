@@ -7,10 +7,10 @@
 import { readFile } from "node:fs/promises";
 import type { Config } from "../config.ts";
 import { reasonOf, SluiceError } from "../errors.ts";
+import { lockPath, tokenPath } from "../folder.ts";
 import type { Log } from "../log.ts";
 import { type Holder, lockHolder } from "../store/lock.ts";
 import { type Call, isCut, isRefused, type Route, send, unreachable } from "./client.ts";
-import { lockPath, tokenPath } from "./folder.ts";
 import { type OwnAppOptions, ownApp } from "./own-app.ts";
 
 export interface Connection {

@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, readConfig } from "../config.ts";
+import { lockPath, tokenPath } from "../folder.ts";
 import { type Lock, takeLock } from "../store/lock.ts";
 import type { PipelineRunAnswer, StepAnswer } from "./answers.ts";
-import { lockPath, tokenPath } from "./folder.ts";
 import type { Io } from "./io.ts";
 import { runCli } from "./run.ts";
 

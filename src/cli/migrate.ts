@@ -3,10 +3,10 @@
  * can start, and it refuses a folder that another process holds (exit code 3).
  */
 import { readConfig } from "../config.ts";
+import { databasePath, lockPath } from "../folder.ts";
 import { openEmbedded, openPostgres } from "../store/database.ts";
 import { type Lock, takeLock } from "../store/lock.ts";
 import { migrate } from "../store/migrate.ts";
-import { databasePath, lockPath } from "./folder.ts";
 import type { Io, JsonOption } from "./io.ts";
 
 /** Applies the missing migrations and prints their names. */

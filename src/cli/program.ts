@@ -12,7 +12,7 @@ import type { CreateOptions } from "./token.ts";
 
 const HELP_AFTER = `
 A command talks to the server of the same data folder (SLUICE_DATA, ./.sluice) while one runs, and
-does the work itself otherwise. Everything is set by environment variables: docs/configuration.md.
+does the work itself otherwise. Everything is set by environment variables: docs/operations.md.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 data folder held by another process, 78 configuration.`;
 
@@ -89,8 +89,8 @@ function addModels(program: Command, io: Io, act: Act): void {
         (await import("./train.ts")).train(io, model, options),
       ),
     );
-  addAnswering(program, "predict", "predict rows given as JSON or CSV", "predict income rows.csv")
-    .argument("<model>", "such as income")
+  addAnswering(program, "predict", "predict rows given as JSON or CSV", "predict btc rows.csv")
+    .argument("<model>", "such as btc")
     .argument("[file]", "a file, or - for standard input", "-")
     .action(
       act(async (model: string, file: string, options: JsonOption) =>

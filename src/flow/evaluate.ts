@@ -12,32 +12,35 @@ import type { ModelFile } from "../models.ts";
 import { matrixOf } from "../onnx/matrix.ts";
 import { type GateInput, type Judgement, judge, type Paired } from "../registry/gates.ts";
 import type { Tracking } from "../registry/tracking.ts";
-import type { Champion } from "../serve/champions.ts";
+import type { Champion, Champions } from "../serve/champions.ts";
 import type { CandleStore } from "../store/candles.ts";
 import { UNIT_MS } from "../types.ts";
 import type { TrainingResult } from "./job.ts";
 import { TRAINING_ARTIFACT } from "./record.ts";
 
 export interface JudgeDeps {
+  readonly champions: Champions;
   readonly tracking: Tracking;
   readonly candles: CandleStore;
 }
 
 /**
- * Tries every gate on the version that a run trained. `champion` null means there is none yet;
- * `reports` are the verification of the data as it is now.
+ * Tries every gate on a version and the run that trained it, against the champion in place unless
+ * that is the version itself; `reports` are the verification of the data as it is now.
  */
 export async function judgeRun(
   model: ModelFile,
-  runId: string,
-  champion: Champion | null,
+  { runId, version }: { readonly runId: string; readonly version: number },
   reports: readonly VerifyReport[],
   deps: JudgeDeps,
-): Promise<Judgement> {
-  const training = await trainingOf(runId, deps.tracking);
+): Promise<Judgement & { readonly champion: number | null }> {
+  const { champions, tracking } = deps;
+  const training = await trainingOf(runId, tracking);
+  await champions.refresh(model.name);
+  const champion = champions.state(model.name).champion?.version ?? null;
   const metrics = training.report?.metrics ?? {};
   const baseline = training.report?.baseline ?? "base_rate";
-  return judge({
+  const judgement = judge({
     verification: verificationOf(reports),
     leaks: training.leaks.length,
     parity: training.parity,
@@ -49,13 +52,17 @@ export async function judgeRun(
       baselineLogLoss: metrics[`${baseline}_log_loss`] ?? Number.NaN,
       oneClass: metrics["auc"] === undefined,
     },
-    paired: champion === null ? null : await pairedLosses(training, champion, deps),
+    paired:
+      champion === null || champion === version
+        ? null
+        : await champions.use(model.name, (held) => pairedLosses(training, held, deps)),
     options: {
       maxAuc: model.promote.max_auc,
       tolerance: model.promote.tolerance,
       rule: model.promote.rule,
     },
   });
+  return { ...judgement, champion };
 }
 
 function verificationOf(reports: readonly VerifyReport[]): GateInput["verification"] {

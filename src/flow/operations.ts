@@ -39,7 +39,7 @@ export interface OperationDeps {
 }
 
 export function makeOperations({ models, steps }: OperationDeps): Operations {
-  const { promotion, versions, champions, candles, clock } = steps;
+  const { promotion, versions, candles, clock } = steps;
 
   function modelOf(name: string): ModelFile {
     const model = models.get(name);
@@ -52,15 +52,8 @@ export function makeOperations({ models, steps }: OperationDeps): Operations {
     if (found === null) throw unknownVersion(model.name, version);
     // A version without a run was not trained here: nothing is known of how it was judged.
     if (found.runId === null) return [];
-    await champions.refresh(model.name);
-    const { champion } = champions.state(model.name);
-    const { gates } = await judgeRun(
-      model,
-      found.runId,
-      champion?.version === version ? null : champion,
-      await steps.verify(model),
-      steps,
-    );
+    const trained = { runId: found.runId, version };
+    const { gates } = await judgeRun(model, trained, await steps.verify(model), steps);
     await versions.recordGates(model.name, version, gates);
     return gates.filter((gate) => !gate.passed);
   }

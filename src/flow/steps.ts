@@ -136,22 +136,14 @@ async function candlesOf(model: ModelFile, slot: Instant, asOf: Instant, deps: S
 }
 
 async function evaluate(model: ModelFile, deps: StepDeps, context: StepContext) {
-  const { version, runId } = context.results["train"] as { version: number; runId: string };
-  await deps.champions.refresh(model.name);
-  const { champion } = deps.champions.state(model.name);
+  const trained = context.results["train"] as { version: number; runId: string };
   const reports = (context.results["verify"]?.["reports"] ?? []) as VerifyReport[];
-  const { passed, gates } = await judgeRun(
-    model,
-    runId,
-    champion?.version === version ? null : champion,
-    reports,
-    deps,
-  );
-  await deps.versions.recordGates(model.name, version, gates);
+  const { passed, gates, champion } = await judgeRun(model, trained, reports, deps);
+  await deps.versions.recordGates(model.name, trained.version, gates);
   for (const gate of gates) {
     await context.say(`${gate.passed ? "passed" : "FAILED"} ${gate.name}: ${gate.detail}`);
   }
-  return { passed, gates, champion: champion?.version ?? null };
+  return { passed, gates, champion };
 }
 
 async function promote(model: ModelFile, deps: StepDeps, context: StepContext) {

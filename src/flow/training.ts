@@ -9,6 +9,7 @@ import { seriesOf } from "../feature/candles.ts";
 import { buildDataset, type Dataset } from "../feature/dataset.ts";
 import { datasetDigest, featureDigest } from "../feature/digest.ts";
 import { featureNames } from "../feature/features.ts";
+import { HORIZON } from "../feature/labels.ts";
 import { perturbationLeaks, sampleSlots } from "../feature/leak.ts";
 import { defaultSpec, type FeatureSpec } from "../feature/spec.ts";
 import { BASELINE_NAMES } from "../learn/baseline.ts";
@@ -164,7 +165,7 @@ export function recipeOf({ train, evaluate }: ModelFile): MarketRecipe {
     quantile: trees(train.quantile),
     logistic: { l2: train.logistic.l2, rounds: 25 },
     halfLifeMs: train.half_life_days * DAY_MS,
-    horizonMs: UNIT_MS,
+    horizonMs: HORIZON * UNIT_MS,
     foldMs: evaluate.fold_candles * UNIT_MS,
     minTrainRows: evaluate.min_train_candles,
     evaluateMs: evaluate.candles * UNIT_MS,

@@ -50,13 +50,13 @@ export const predictRoutes: readonly GuardedRoute[] = [
       }
       const read = readerOf(request);
       const body = await bytes();
-      // Only now: while the body came, the champion may have been swapped and released.
-      const champion = champions.get(params.model);
-      const rows = read(body, champion.facts.features);
-      const predictions = await predict(champion, rows);
-      metrics.predictions(params.model, rows.rows);
-      const { version, digest } = champion;
-      return { model: { name: params.model, version, digest }, predictions };
+      return champions.use(params.model, async (champion) => {
+        const rows = read(body, champion.facts.features);
+        const predictions = await predict(champion, rows);
+        metrics.predictions(params.model, rows.rows);
+        const { version, digest } = champion;
+        return { model: { name: params.model, version, digest }, predictions };
+      });
     },
   }),
   route({

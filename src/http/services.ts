@@ -35,7 +35,7 @@ export interface HttpServices {
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
   readonly models: ReadonlyMap<string, ModelFile>;
-  readonly champions: Pick<Champions, "get" | "state" | "readAt">;
+  readonly champions: Pick<Champions, "use" | "state" | "readAt">;
   readonly forecaster: Pick<Forecaster, "forecast">;
   readonly forecasts: Pick<Forecasts, "record" | "list">;
   readonly candles: Pick<CandleStore, "read" | "holesOf" | "newest" | "quarantined">;

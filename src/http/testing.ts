@@ -93,9 +93,9 @@ export function servicesOf(world: World): HttpServices {
     log: { info: () => {}, warn: () => {}, error: () => {} },
     models,
     champions: {
-      get: () => {
+      use: async (_, work) => {
         if (world.champion === null) throw refuse("not_ready", 503);
-        return world.champion;
+        return work(world.champion);
       },
       state: () => ({ champion: world.champion, trouble: world.trouble }),
       readAt: () => world.readAt,

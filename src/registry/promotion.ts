@@ -97,8 +97,8 @@ export function makePromotion({
       .orderBy(asc(aliases.alias));
 
   /**
-   * Makes the version champion. One that is champion already stays it, whatever is expected (so a
-   * request may be repeated); `unknown_version` (404), `not_the_champion` (409).
+   * Makes the version champion; one that is champion already stays it, without a row of history.
+   * `unknown_version` (404), `not_the_champion` (409) where another than `expected` is in place.
    */
   const promote = ({ name, version, expected, guard, ...motive }: PromoteRequest) =>
     inOneMove(name, (tx) => move(tx, { name, alias: CHAMPION, version, expected, motive }), guard);
@@ -179,11 +179,11 @@ export function makePromotion({
     const before = await pointer(tx, name, alias);
     const previous = before?.version ?? null;
     const moved = { name, alias, version, digest: target.digest, previous };
-    if (before !== null && previous === version) {
-      return { ...moved, since: before.since, changed: false };
-    }
     if (expected !== undefined && previous !== expected) {
       throw notTheChampion(name, expected, previous);
+    }
+    if (before !== null && previous === version) {
+      return { ...moved, since: before.since, changed: false };
     }
     const since = clock.now();
     await point(tx, { name, alias, version, since });

@@ -24,9 +24,12 @@ export interface Champion {
 }
 
 export interface Champions {
-  /** The loaded champion; throws `not_ready` (503) or what keeps it from being loaded. */
-  get(model: string): Champion;
-  /** The loaded champion or null, and what troubles the newest one. */
+  /**
+   * Works with the loaded champion, which is not released before the work has ended, whatever
+   * replaces it meanwhile. Throws `not_ready` (503) or what keeps it from being loaded.
+   */
+  use<Result>(model: string, work: (champion: Champion) => Promise<Result>): Promise<Result>;
+  /** The loaded champion or null, and what troubles the newest one; to look at, not to run. */
   state(model: string): { champion: Champion | null; trouble: SluiceError | null };
   /** Makes the loaded version the one that the alias names now. */
   refresh(model: string): Promise<void>;
@@ -50,6 +53,7 @@ const POLL_MS = 1_000;
 export function makeChampions(deps: ChampionDeps): Champions {
   const { promotion, versions, objects, runtime, log } = deps;
   const loaded = new Map<string, Champion>();
+  const users = new Map<Champion, Set<Promise<unknown>>>();
   const troubles = new Map<string, SluiceError>();
   const refreshing = new Map<string, Promise<void>>();
   let readAt = 0;
@@ -78,7 +82,27 @@ export function makeChampions(deps: ChampionDeps): Champions {
     loaded.set(model, { model, version, digest, since, runId, facts, session });
     troubles.delete(model);
     log.info("champion_loaded", { model, version, digest });
-    await current?.session.release();
+    if (current !== undefined) await release(current);
+  }
+
+  /** Waits for those who work with a champion that has been replaced, and frees it. */
+  async function release(champion: Champion): Promise<void> {
+    while ((users.get(champion)?.size ?? 0) > 0) await Promise.allSettled(users.get(champion)!);
+    users.delete(champion);
+    await champion.session.release();
+  }
+
+  async function use<Result>(
+    model: string,
+    work: (champion: Champion) => Promise<Result>,
+  ): Promise<Result> {
+    const champion = loaded.get(model);
+    if (champion === undefined) throw troubles.get(model) ?? notReady(model);
+    const busy = users.get(champion) ?? new Set();
+    users.set(champion, busy);
+    const result = work(champion);
+    busy.add(result);
+    return result.finally(() => busy.delete(result));
   }
 
   const refresh = (model: string): Promise<void> => {
@@ -108,15 +132,11 @@ export function makeChampions(deps: ChampionDeps): Champions {
       champion: loaded.get(model) ?? null,
       trouble: troubles.get(model) ?? null,
     }),
-    get: (model) => {
-      const champion = loaded.get(model);
-      if (champion !== undefined) return champion;
-      throw troubles.get(model) ?? notReady(model);
-    },
+    use,
     stop: async () => {
       clearInterval(poll);
       await Promise.all(refreshing.values());
-      await Promise.all([...loaded.values()].map((champion) => champion.session.release()));
+      await Promise.all([...loaded.values()].map(release));
       loaded.clear();
     },
   };

@@ -61,24 +61,26 @@ export function makeForecaster(deps: ForecastDeps): Forecaster {
   return {
     candlesChanged: () => kept.clear(),
     forecast: async (name) => {
-      const model = deps.models.get(name);
-      if (model === undefined) throw unknownModel(name, deps.models);
-      const champion = deps.champions.get(name);
+      if (!deps.models.has(name)) throw unknownModel(name, deps.models);
       const slot = newestClosed(deps.clock.now()) + UNIT_MS;
       const known = kept.get(name);
+      const digest = deps.champions.state(name).champion?.digest;
       if (
         known !== undefined &&
         known.slot === slot &&
-        known.digest === champion.digest &&
+        known.digest === digest &&
         known.until > Date.now()
       ) {
         return known.answer;
       }
-      const answer = makeForecast(champion, slot, deps);
-      kept.set(name, { slot, digest: champion.digest, until: Date.now() + KEEP_MS, answer });
-      // A failure is not kept: the next request tries anew.
-      answer.catch(() => kept.delete(name));
-      return answer;
+      return deps.champions.use(name, (champion) => {
+        const answer = makeForecast(champion, slot, deps);
+        const until = Date.now() + KEEP_MS;
+        kept.set(name, { slot, digest: champion.digest, until, answer });
+        // A failure is not kept: the next request tries anew.
+        answer.catch(() => kept.delete(name));
+        return answer;
+      });
     },
   };
 }
@@ -119,7 +121,9 @@ async function makeForecast(
     abstain,
   };
   const row = await deps.forecasts.store(rowOf(answer, champion, slot, features, own));
-  return row.answer as unknown as ForecastAnswer;
+  // One that was stored before comes from a column that does not keep the order of its fields.
+  const { id, made_at } = row.answer as unknown as ForecastAnswer;
+  return { ...answer, id, made_at };
 }
 
 /** Quantiles of the log return become prices at the target candle's close. */

@@ -45,7 +45,7 @@ describe.each(testDatabases())("forecasts on $name", ({ open }) => {
     const fresh = closes.flatMap((close, n) => {
       if (close === null) return [];
       const prices = { open: 100, high: 200, low: 50, close, volume: 1, turnover: 100 };
-      return [{ candle: { market, start: T(n), ...prices }, lastTradeAt: null }];
+      return [{ candle: { market, start: T(n), ...prices }, lastTradeAt: T(n) }];
     });
     const missing = closes.flatMap((close, n) => (close === null ? [T(n)] : []));
     const page = { fresh, revised: [], refused: [], missing, at: now };
@@ -142,7 +142,7 @@ describe.each(testDatabases())("forecasts on $name", ({ open }) => {
     expect(await forecasts.joinOutcomes()).toBe(0);
     await trade([100, 90]);
     const [current] = await candles.inForce("KRW-BTC", { from: T(1), to: T(2) });
-    const row = { candle: { ...current!.candle, close: 130 }, lastTradeAt: null };
+    const row = { candle: { ...current!.candle, close: 130 }, lastTradeAt: T(1) };
     const revised = [{ row, replaces: current!.knownFrom }];
     await candles.storePage("KRW-BTC", {
       ...{ fresh: [], revised, refused: [], missing: [] },

@@ -23,13 +23,14 @@ export interface Lock {
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+const GLANCE_MS = 100;
 
 /** Takes the lock or throws `folder_locked` (exit code 3) naming the holder. */
 export function takeLock(path: string): Lock {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   // "a+" neither empties a file that another process holds nor fails when there is none.
   const fd = openSync(path, "a+", 0o600);
-  if (flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+  if (!lockWithin(fd, GLANCE_MS)) {
     closeSync(fd);
     const holder = readHolder(path);
     throw new SluiceError({
@@ -51,6 +52,19 @@ export function takeLock(path: string): Lock {
       closeSync(fd);
     },
   };
+}
+
+/**
+ * Takes the lock, waiting a moment for it: a command that looks whether anybody holds it
+ * (`lockHolder`) holds it itself for as long as the look takes.
+ */
+function lockWithin(fd: number, ms: number): boolean {
+  const deadline = Date.now() + ms;
+  for (;;) {
+    if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+    if (Date.now() >= deadline) return false;
+    Bun.sleepSync(10);
+  }
 }
 
 /** The live holder of a lock file, or null when nobody holds it. */

@@ -11,7 +11,6 @@ import { pipelineRuns, pipelines, steps } from "./schema.ts";
 
 export type PipelineRun = typeof pipelineRuns.$inferSelect;
 export type Step = typeof steps.$inferSelect;
-export type RunKind = PipelineRun["kind"];
 export type Ending = "succeeded" | "failed" | "skipped";
 
 /** What a worker holds while it works on a run. */

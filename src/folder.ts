@@ -1,0 +1,20 @@
+/*
+ * Where things lie in the data folder.
+ */
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+
+/** The lock beside the embedded database: who holds it, and where the holder listens. */
+export const lockPath = ({ data }: Pick<Config, "data">): string => join(data, "db.lock");
+
+/** The administrator's token, when none was configured. */
+export const tokenPath = ({ data }: Pick<Config, "data">): string => join(data, "admin.token");
+
+/** The embedded database. */
+export const databasePath = ({ data }: Pick<Config, "data">): string => join(data, "db");
+
+/** Artifacts, when no S3 server keeps them. */
+export const objectsPath = ({ data }: Pick<Config, "data">): string => join(data, "objects");
+
+/** A folder for each training under way. */
+export const workPath = ({ data }: Pick<Config, "data">): string => join(data, "work");
