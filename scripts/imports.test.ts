@@ -113,7 +113,7 @@ test("files that import each other are a cycle", async () => {
 
 test("a library with a room is for no other", async () => {
   const strangers: Record<string, string> = {
-    "registry/a.ts": "drizzle-orm/pg-core",
+    "serve/c.ts": "drizzle-orm/pg-core",
     "market/a.ts": "postgres",
     "serve/a.ts": "ioredis",
     "registry/b.ts": "minio",

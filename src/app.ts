@@ -70,6 +70,8 @@ export async function startApp(options: StartOptions): Promise<App> {
       log.info("stopping");
       // First no new requests and no new work, then what is under way, then what it stands on.
       const quiet = server.stop(STOP_GRACE_MS);
+      // A start under way is let come to its end: half-open stores could not be closed.
+      await Promise.race([started.catch(() => {}), Bun.sleep(STOP_GRACE_MS)]);
       await services?.stop();
       await quiet;
       await services?.close();

@@ -6,7 +6,8 @@ import { resolve } from "node:path";
 import * as v from "valibot";
 import { type Fault, SluiceError } from "./errors.ts";
 
-const secretNames = /TOKEN|SECRET|_URL$/;
+/** URLs may hold passwords too. */
+const secretNames = /TOKEN|SECRET|_URL$|_ENDPOINT$/;
 const weakSecrets = /^(change-?me|password|secret|admin|minioadmin|token|test)[\w-]*$/i;
 
 const url = (protocols: readonly string[]) =>
@@ -101,11 +102,13 @@ export function readConfig(environment: Environment, terminal: boolean): Config 
   // A variable set to nothing counts as absent: compose files pass empty strings for unset ones.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value));
   const parsed = v.safeParse(schema, given);
-  const faults = parsed.success ? [] : parsed.issues.map((issue) => faultOf(issue, environment));
-  const s3 = parsed.success ? s3Of(parsed.output, faults) : null;
+  const faults = [
+    ...s3Faults(given),
+    ...(parsed.success ? [] : parsed.issues.map((issue) => faultOf(issue, environment))),
+  ];
   if (!parsed.success || faults.length > 0) throw invalid(faults);
   const env = parsed.output;
-  const loopback = /^(127\.|localhost$|::1$|\[::1\]$)/.test(env.SLUICE_HOST);
+  const loopback = /^(127(\.\d{1,3}){3}|localhost|::1|\[::1\])$/.test(env.SLUICE_HOST);
   return {
     data: resolve(env.SLUICE_DATA),
     host: env.SLUICE_HOST,
@@ -113,7 +116,7 @@ export function readConfig(environment: Environment, terminal: boolean): Config 
     adminToken: env.SLUICE_ADMIN_TOKEN ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
     redisUrl: env.REDIS_URL ?? null,
-    s3,
+    s3: s3Of(env),
     upbitUrl: env.UPBIT_URL.replace(/\/+$/, ""),
     clock: env.SLUICE_CLOCK,
     modelsFolder: env.SLUICE_MODELS === undefined ? null : resolve(env.SLUICE_MODELS),
@@ -124,34 +127,36 @@ export function readConfig(environment: Environment, terminal: boolean): Config 
   };
 }
 
-function s3Of(env: v.InferOutput<typeof schema>, faults: Fault[]): S3Config | null {
-  const fields = {
-    S3_ENDPOINT: env.S3_ENDPOINT,
-    S3_BUCKET: env.S3_BUCKET,
-    S3_ACCESS_KEY_ID: env.S3_ACCESS_KEY_ID,
-    S3_SECRET_ACCESS_KEY: env.S3_SECRET_ACCESS_KEY,
-  };
-  const absent = Object.entries(fields).filter(([, value]) => value === undefined);
-  if (absent.length === Object.keys(fields).length) return null;
-  for (const [name] of absent) {
-    faults.push({ path: name, message: "is needed when another S3_ variable is set" });
-  }
-  if (env.S3_SECRET_ACCESS_KEY !== undefined && weakSecrets.test(env.S3_SECRET_ACCESS_KEY)) {
+const S3_NEEDED = ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const;
+
+/** An S3 server is described whole or not at all. */
+function s3Faults(given: Environment): Fault[] {
+  const absent = S3_NEEDED.filter((name) => given[name] === undefined);
+  if (absent.length === S3_NEEDED.length) return [];
+  const faults = absent.map((path) => ({
+    path: path as string,
+    message: "is needed when another S3_ variable is set",
+  }));
+  if (weakSecrets.test(given["S3_SECRET_ACCESS_KEY"] ?? "")) {
     const message = "expected a secret that is not a well-known default";
     faults.push({ path: "S3_SECRET_ACCESS_KEY", message });
   }
-  return {
-    endpoint: env.S3_ENDPOINT ?? "",
-    bucket: env.S3_BUCKET ?? "",
-    accessKey: env.S3_ACCESS_KEY_ID ?? "",
-    secretKey: env.S3_SECRET_ACCESS_KEY ?? "",
-    region: env.S3_REGION,
-  };
+  return faults;
 }
+
+const s3Of = (env: v.InferOutput<typeof schema>): S3Config | null =>
+  env.S3_ENDPOINT === undefined
+    ? null
+    : {
+        endpoint: env.S3_ENDPOINT,
+        bucket: env.S3_BUCKET ?? "",
+        accessKey: env.S3_ACCESS_KEY_ID ?? "",
+        secretKey: env.S3_SECRET_ACCESS_KEY ?? "",
+        region: env.S3_REGION,
+      };
 
 function faultOf(issue: v.BaseIssue<unknown>, environment: Environment): Fault {
   const name = String(issue.path?.[0]?.key ?? "");
-  // URLs may hold passwords, so their values are not repeated either.
   const shown = secretNames.test(name) ? "the value given" : `"${environment[name] ?? ""}"`;
   return { path: name, message: `${shown} is not accepted: ${issue.message}` };
 }

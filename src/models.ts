@@ -30,9 +30,13 @@ const market = v.pipe(
   v.regex(/^[A-Z0-9]{2,10}-[A-Z0-9]{1,15}$/, "expected a market such as KRW-BTC"),
 );
 
+/** A date, or an instant with its zone: one without would be read in the machine's own. */
+const DATE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/;
+
 const date = v.pipe(
   v.union([v.string(), v.date()]),
-  v.transform((d) => new Date(d).getTime()),
+  // A date of TOML's own is one already; without a zone it is UTC.
+  v.transform((d) => (typeof d !== "string" ? d.getTime() : DATE.test(d) ? Date.parse(d) : NaN)),
   v.check((t) => Number.isFinite(t), "expected a date such as 2022-01-01"),
 );
 
@@ -62,7 +66,16 @@ const marketModel = v.strictObject({
   name: v.pipe(v.string(), v.regex(MODEL_NAME, `expected ${MODEL_NAME.source}`)),
   kind: v.literal("market"),
   description: v.optional(v.string(), ""),
-  collect: v.strictObject({ market, others: v.optional(v.array(market), []), since: date }),
+  collect: v.pipe(
+    v.strictObject({ market, others: v.optional(v.array(market), []), since: date }),
+    v.forward(
+      v.check(
+        ({ market: own, others }) => new Set([own, ...others]).size === 1 + others.length,
+        "expected other markets, each once",
+      ),
+      ["others"],
+    ),
+  ),
   schedule: v.strictObject({ cron }),
   train: v.strictObject({
     seed: v.optional(whole(0, 2 ** 31 - 1), 7),
@@ -126,7 +139,15 @@ function sourcesOf(folder: string | null): [string, string][] {
   } catch (thrown) {
     throw invalid(folder, reasonOf(thrown));
   }
-  return names.sort().map((name) => [name, readFileSync(join(folder, name), "utf8")]);
+  return names.sort().map((name) => [name, readText(folder, name)]);
+}
+
+function readText(folder: string, name: string): string {
+  try {
+    return readFileSync(join(folder, name), "utf8");
+  } catch (thrown) {
+    throw invalid(name, reasonOf(thrown));
+  }
 }
 
 const invalid = (file: string, detail: string): SluiceError =>

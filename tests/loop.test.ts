@@ -27,7 +27,7 @@ interface RunItem {
 
 interface Forecast {
   readonly id: string;
-  readonly target: { readonly start: string };
+  readonly target: { readonly start: string; readonly close: string };
   readonly outcome: { readonly direction: string; readonly return: number } | null;
 }
 

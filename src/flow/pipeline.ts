@@ -110,12 +110,17 @@ async function executeStep(
     context.signal.throwIfAborted();
     await runs.startStep(context.lease, step.name);
     try {
-      return await step.run({
+      const late = AbortSignal.timeout(step.deadlineMs);
+      const signal = AbortSignal.any([context.signal, late]);
+      const work = step.run({
         ...context,
         say: (line) => runs.logStep(context.lease, step.name, line),
         progress: (share, text) => onProgress(share, `${step.name} ${text}`),
-        signal: AbortSignal.any([context.signal, AbortSignal.timeout(step.deadlineMs)]),
+        signal,
       });
+      return await untilAborted(work, signal, () =>
+        late.aborted ? stepLate(step) : new Error(reasonOf(signal.reason)),
+      );
     } catch (thrown) {
       const wait = thrown instanceof SluiceError ? thrown.retryAfter : null;
       if (wait === null || attempt === STEP_ATTEMPTS || context.signal.aborted) {
@@ -127,6 +132,29 @@ async function executeStep(
     }
   }
 }
+
+/** The work's outcome, or the error at the abort: a step that does not listen holds nothing up. */
+function untilAborted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal,
+  error: () => Error,
+): Promise<Result> {
+  const { promise, resolve, reject } = Promise.withResolvers<Result>();
+  const onAbort = () => reject(error());
+  signal.addEventListener("abort", onAbort, { once: true });
+  work
+    .then(resolve, (thrown) => reject(signal.aborted ? error() : thrown))
+    .finally(() => signal.removeEventListener("abort", onAbort));
+  return promise;
+}
+
+const stepLate = ({ name, deadlineMs }: PipelineStep): SluiceError =>
+  new SluiceError({
+    code: "step_deadline",
+    status: 504,
+    detail: `Step ${name} took longer than ${deadlineMs / 1_000} s.`,
+    fix: "See the step's log; the slot is tried again later, or ask for a run.",
+  });
 
 /** Which step an error came from. */
 class StepError extends Error {

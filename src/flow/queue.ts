@@ -24,7 +24,9 @@ export async function openQueue(database: Database, log: Log): Promise<Queue> {
   boss.on("error", (thrown) => log.warn("queue_error", { reason: thrown.message }));
   await boss.start();
   await boss.createQueue(QUEUE, {
-    policy: "exclusive",
+    // One waiting message a key. One that was taken does not hold back another: its taker may have
+    // died before it claimed the run, and a run is claimed once however often it is told of.
+    policy: "short",
     retryLimit: 0,
     expireInSeconds: 3_600,
     deleteAfterSeconds: 86_400,

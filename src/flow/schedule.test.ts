@@ -8,7 +8,7 @@ import { type ModelFile, parseModel, readModels } from "../models.ts";
 import type { Database } from "../store/database.ts";
 import { makePipelineRuns, type PipelineRun, type PipelineRuns } from "../store/pipeline-runs.ts";
 import { testDatabases } from "../store/testing.ts";
-import { CLOSE_GRACE_MS, iso, newestClosed, UNIT_MS } from "../types.ts";
+import { CLOSE_GRACE_MS, newestClosed, UNIT_MS } from "../types.ts";
 import { makeControl } from "./control.ts";
 import type { Queue } from "./queue.ts";
 import { dueSlot, reconcile, type ScheduleDeps, startSchedule, wantsRun } from "./schedule.ts";
@@ -342,39 +342,6 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
       [40, "succeeded"],
       [10, "queued"],
     ]);
-  });
-
-  test("control: a slot by hand is the one that is due, or an earlier one on a boundary", async () => {
-    const control = makeControl({ models, clock, runs, stepNames: ["train"], wake: () => {} });
-    now = T(5) + 4_999;
-    expect((await control.run("btc", null)).slot).toBe(T(4));
-    now = T(5) + CLOSE_GRACE_MS;
-    const { id, slot } = await control.run("btc", null);
-    expect(slot).toBe(T(5));
-    expect((await control.run("btc", T(5))).id).toBe(id);
-    expect((await control.run("btc", T(2))).slot).toBe(T(2));
-    for (const bad of [T(6), T(5) + 1]) {
-      const thrown = await control.run("btc", bad).catch((reason: unknown) => reason);
-      expect(thrown).toMatchObject({ code: "bad_slot", status: 422 });
-      expect((thrown as Error).message).toContain(iso(bad));
-    }
-    await expect(control.run("doge", null)).rejects.toMatchObject({ code: "unknown_pipeline" });
-    await expect(control.retrain("doge")).rejects.toMatchObject({ status: 404 });
-    await expect(control.pause("doge")).rejects.toMatchObject({ status: 404 });
-    await expect(control.backfill("KRW-DOGE", T(0), T(1))).rejects.toMatchObject({
-      code: "unknown_market",
-    });
-    await expect(control.backfill("KRW-BTC", T(3), T(3))).rejects.toMatchObject({
-      code: "bad_range",
-    });
-    // The future is cut off: only closed candles are collected.
-    const { options } = await control.backfill("KRW-BTC", T(0), T(1_000));
-    expect(options).toEqual({ market: "KRW-BTC", from: T(0), to: T(5) });
-    now = 0;
-    await expect(control.retrain("btc")).rejects.toMatchObject({
-      code: "exchange_unreachable",
-      retryAfter: expect.any(Number),
-    });
   });
 });
 

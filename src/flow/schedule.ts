@@ -26,14 +26,17 @@ export interface ScheduleDeps {
 const FIRST_RETRY_MS = 60_000;
 const LAST_RETRY_MS = 30 * 60_000;
 
-/** The slot that a pipeline's newest tick is for: its last cron time at or before `now - grace`. */
-export function dueSlot(cron: string, now: Instant): Instant {
+/**
+ * The slot that a pipeline's newest tick is for: its last cron time at or before `now - grace`;
+ * null when the pattern has not come due yet.
+ */
+export function dueSlot(cron: string, now: Instant): Instant | null {
   const tick = new Cron(cron, { paused: true, timezone: "UTC" }).previousRuns(
     1,
     // The reference itself is not counted as past, hence the millisecond.
     new Date(now - CLOSE_GRACE_MS + 1),
   )[0];
-  return slotOf(tick?.getTime() ?? 0);
+  return tick === undefined ? null : slotOf(tick.getTime());
 }
 
 /** Whether a slot wants another run, given those it had: none yet, or all failed some time ago. */
@@ -68,7 +71,7 @@ export async function reconcile(deps: ScheduleDeps): Promise<void> {
 async function requestDue(model: ModelFile, now: Instant, deps: ScheduleDeps): Promise<void> {
   const { runs, log, stepNames } = deps;
   const slot = dueSlot(model.schedule.cron, now);
-  if (!wantsRun(await runs.ofSlot(model.name, slot), Date.now())) return;
+  if (slot === null || !wantsRun(await runs.ofSlot(model.name, slot), Date.now())) return;
   await runs.supersede(model.name, slot);
   const { run, created } = await runs.request(
     { pipeline: model.name, slot, kind: "slot" },

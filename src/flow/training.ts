@@ -42,8 +42,12 @@ const PARITY_ROWS = 2_000;
 
 /** Runs the job in `folder` and returns the exit code; a failure is written there too. */
 export async function trainChild(folder: string): Promise<number> {
-  const progress = (share: number, text: string) =>
+  const parent = process.ppid;
+  const progress = (share: number, text: string) => {
+    // Whoever asked for it has died: nobody will read the result.
+    if (process.ppid !== parent) process.exit(1);
     process.stdout.write(`${share.toFixed(3)}\t${text}\n`);
+  };
   const write = (result: TrainingResult | ChildFailure) =>
     writeFile(join(folder, RESULT_FILE), JSON.stringify(result));
   try {

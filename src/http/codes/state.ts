@@ -24,6 +24,11 @@ export const stateCodes: CodeRows = {
     "A worker was silent for so long that another took over its pipeline run.",
     "Nothing: the run is resumed.",
   ],
+  step_deadline: [
+    "Step took too long",
+    "A step of a pipeline run did not end within its deadline.",
+    "Read the step's log; the slot is tried again later, or ask for a run.",
+  ],
   not_the_champion: [
     "Another champion",
     "The champion is not the version that `expected` names: somebody was faster.",
