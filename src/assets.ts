@@ -41,7 +41,7 @@ export async function unpackAssets(
     const path = join(target, file);
     if (await isFile(path)) continue;
     // Written aside and renamed, so that a kill or a second process never meets half a library.
-    const aside = `${path}.${process.pid}`;
+    const aside = `${path}.${crypto.randomUUID()}`;
     await writeFile(aside, await readAsset(name), { mode: 0o700 });
     await rename(aside, path);
   }

@@ -10,6 +10,7 @@ import type { PipelineRun } from "../store/pipeline-runs.ts";
 import { marketsOf } from "./control.ts";
 import { isDead } from "./holder.ts";
 import { openQueue } from "./queue.ts";
+import { recordedBefore } from "./record.ts";
 import { startSchedule } from "./schedule.ts";
 import { backfillStep, STEP_NAMES, type StepDeps, stepsOf } from "./steps.ts";
 import { startWorker } from "./worker.ts";
@@ -55,6 +56,8 @@ export async function startBackground(
     log,
     stepNames: STEP_NAMES,
     isDead,
+    // Its training is ended as what it came to: a version, or a failure.
+    onCrashed: async (run) => void (await recordedBefore(run.pipeline, run.id, steps)),
   });
   const audit = working ? startAudit(marketsOf(models), collector, steps, log) : null;
 

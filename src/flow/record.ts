@@ -44,15 +44,16 @@ export async function recordedBefore(
   pipelineRunId: string,
   { tracking, versions }: Stores,
 ): Promise<{ runId: string; version: number; digest: string } | null> {
-  for (const run of await tracking.runsOfPipelineRun(pipelineRunId)) {
-    const version = await versions.ofRun(name, run.runId);
-    if (version !== null) {
-      await tracking.endRun(run.runId, "FINISHED");
-      return { runId: run.runId, version: version.version, digest: version.digest };
+  let made: { runId: string; version: number; digest: string } | null = null;
+  for (const { runId } of await tracking.runsOfPipelineRun(pipelineRunId)) {
+    const version = await versions.ofRun(name, runId);
+    if (version === null) await tracking.endRun(runId, "FAILED", "The worker was lost.");
+    else {
+      await tracking.endRun(runId, "FINISHED");
+      made ??= { runId, version: version.version, digest: version.digest };
     }
-    await tracking.endRun(run.runId, "FAILED", "The worker was lost.");
   }
-  return null;
+  return made;
 }
 
 /** Records a training that was not skipped: run, dataset, figures, files, and the version. */

@@ -21,6 +21,8 @@ export interface ScheduleDeps {
   readonly stepNames: readonly string[];
   /** Whether the holder of a lease is known to be dead before its lease runs out. */
   readonly isDead: (holder: string) => boolean;
+  /** Ends what a run that crashed for good had begun elsewhere. */
+  readonly onCrashed: (run: PipelineRun) => Promise<void>;
 }
 
 const FIRST_RETRY_MS = 60_000;
@@ -56,6 +58,7 @@ export async function reconcile(deps: ScheduleDeps): Promise<void> {
   const { models, clock, runs, queue, log } = deps;
   for (const run of await runs.freeLost(deps.isDead)) {
     log.warn("pipeline_run_lost", { pipeline: run.pipeline, run: run.id, status: run.status });
+    if (run.status === "crashed") await deps.onCrashed(run);
   }
   const now = clock.now();
   if (now > 0) {

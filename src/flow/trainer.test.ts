@@ -294,18 +294,21 @@ describe("a training that is ended", () => {
         workFolder: ${JSON.stringify(folder)}, cacheFolder: ${JSON.stringify(cacheFolder)},
         memoryLimitBytes: 2e9, silenceLimitMs: 60_000,
       })(job, { name: "x", signal: new AbortController().signal, onProgress() {} });`;
-    await writeFile(join(root, "long.json"), JSON.stringify(LONG));
+    // Many short folds: between two of them the child looks whether anybody still waits for it.
+    const { train, evaluate, ...rest } = jobOf(400).model;
+    const model = { ...rest, train, evaluate: { ...evaluate, fold_candles: 6, candles: 3_000 } };
+    await writeFile(join(root, "long.json"), JSON.stringify({ ...LONG, model }));
     const parent = Bun.spawn([process.execPath, "-e", script], { stdout: "ignore" });
     const [pid] = await until(() => {
       const pids = trainingIn(folder);
       return pids.length > 0 && pids;
     });
-    // Into the middle of the work, where the child is deaf to everything but the system.
     await Bun.sleep(1_200);
+    expect(trainingIn(folder)).toEqual([pid!]);
     parent.kill("SIGKILL");
     await parent.exited;
     try {
-      await until(() => trainingIn(folder).length === 0, 3_000);
+      await until(() => trainingIn(folder).length === 0, 5_000);
     } finally {
       if (trainingIn(folder).includes(pid!)) process.kill(pid!, "SIGKILL");
     }

@@ -103,29 +103,26 @@ describe("the embedded database", () => {
     await database.close();
   });
 
-  // Moments of a first open: while parts are read, and while files are made.
-  test.each([100, 350])(
-    "a kill %p ms into the first open leaves none or a whole one",
-    async (ms) => {
-      const path = newPath();
-      const child = inChild(path, `say("open"); await Bun.sleep(60_000);`);
-      let begun = false;
-      for await (const line of linesOf(child.stdout)) {
-        if (line === "opening") {
-          begun = true;
-          void Bun.sleep(ms).then(() => child.kill("SIGKILL"));
-        }
-        if (line === "open") child.kill("SIGKILL");
+  // While parts are read, or files are made: the machine decides.
+  test.each([250])("a kill %p ms into the first open leaves none or a whole one", async (ms) => {
+    const path = newPath();
+    const child = inChild(path, `say("open"); await Bun.sleep(60_000);`);
+    let begun = false;
+    for await (const line of linesOf(child.stdout)) {
+      if (line === "opening") {
+        begun = true;
+        void Bun.sleep(ms).then(() => child.kill("SIGKILL"));
       }
-      await child.exited;
-      expect(begun).toBe(true);
-      if (existsSync(path)) expect(existsSync(join(path, "PG_VERSION"))).toBe(true);
-      const database = await openEmbedded(path);
-      expect(await answers(database)).toBe(true);
-      await database.close();
-      expect(await readdir(join(path, ".."))).toEqual(["db"]);
-    },
-  );
+      if (line === "open") child.kill("SIGKILL");
+    }
+    await child.exited;
+    expect(begun).toBe(true);
+    if (existsSync(path)) expect(existsSync(join(path, "PG_VERSION"))).toBe(true);
+    const database = await openEmbedded(path);
+    expect(await answers(database)).toBe(true);
+    await database.close();
+    expect(await readdir(join(path, ".."))).toEqual(["db"]);
+  });
 
   test("a kill as soon as the half-made folder appears", async () => {
     const path = newPath();
