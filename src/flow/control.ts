@@ -69,7 +69,7 @@ export function makeControl({ models, clock, runs, stepNames, wake }: ControlDep
     },
     backfill: async (market, from, to) => {
       assertMarket(market, models);
-      const end = Math.min(to, newestClosed(clock.now()) + UNIT_MS);
+      const end = Math.min(to, newestSlot());
       if (!(from < end)) throw badRange(from, to);
       return request(
         {

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import fc from "fast-check";
-import type { Log } from "../log.ts";
 import { silentLog } from "../log.ts";
 import { type ModelFile, parseModel, readModels } from "../models.ts";
 import type { Database } from "../store/database.ts";
@@ -11,7 +10,7 @@ import { testDatabases } from "../store/testing.ts";
 import { CLOSE_GRACE_MS, newestClosed, UNIT_MS } from "../types.ts";
 import { makeControl } from "./control.ts";
 import type { Queue } from "./queue.ts";
-import { dueSlot, reconcile, type ScheduleDeps, startSchedule, wantsRun } from "./schedule.ts";
+import { dueSlot, reconcile, type ScheduleDeps, wantsRun } from "./schedule.ts";
 
 const T = (n: number) => Date.parse("2025-07-01T00:00:00Z") + n * UNIT_MS;
 const EVERY_4_HOURS = "0 0 */4 * * *";
@@ -291,6 +290,22 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
     expect((await runs.run(run!.id))?.status).toBe("queued");
   });
 
+  test("a run that lost its third worker has crashed, which is told once", async () => {
+    const crashed: string[] = [];
+    const onCrashed = async (run: PipelineRun) => void crashed.push(run.id);
+    const look = () => reconcile(deps({ models: only("btc"), isDead: () => true, onCrashed }));
+    await look();
+    const [run] = await runs.open();
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      expect(crashed).toEqual([]);
+      await runs.claim(run!.id, "dead one");
+      await look();
+    }
+    await look();
+    expect(crashed).toEqual([run!.id]);
+    expect((await runs.run(run!.id))?.status).toBe("crashed");
+  });
+
   test("S9: what was asked for by hand outlives a restart with another schedule", async () => {
     const control = makeControl({ models, clock, runs, stepNames: ["train"], wake: () => {} });
     const asked = [await control.retrain("btc"), await control.retrain("btc")];
@@ -325,75 +340,5 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
       [40, "succeeded"],
       [10, "queued"],
     ]);
-  });
-});
-
-describe("the schedule itself", () => {
-  /** Runs that count how often they were looked at, each look taking a while. */
-  function slowRuns(ms: number) {
-    const counts = { looks: 0, atOnce: 0, most: 0 };
-    const freeLost = async () => {
-      counts.looks += 1;
-      counts.most = Math.max(counts.most, ++counts.atOnce);
-      await Bun.sleep(ms);
-      counts.atOnce -= 1;
-      return [];
-    };
-    const fake = { freeLost, paused: async () => new Set(), open: async () => [] };
-    return { counts, runs: fake as unknown as PipelineRuns };
-  }
-  const deps = (runs: PipelineRuns, log: Log = silentLog): ScheduleDeps => ({
-    models: new Map(),
-    clock: { now: () => T(0) },
-    runs,
-    queue: keptQueue(),
-    log,
-    stepNames: [],
-    isDead: () => false,
-    onCrashed: async () => {},
-  });
-
-  /** Until it holds, and then a little longer, so that more than was wanted would show. */
-  async function settled(met: () => boolean): Promise<void> {
-    while (!met()) await Bun.sleep(5);
-    await Bun.sleep(80);
-  }
-
-  test("looks at once; wakes while it looks become one more look", async () => {
-    const { counts, runs } = slowRuns(30);
-    const schedule = startSchedule(deps(runs));
-    for (let i = 0; i < 50; i++) schedule.wake();
-    await settled(() => counts.looks >= 2 && counts.atOnce === 0);
-    expect(counts).toMatchObject({ looks: 2, most: 1 });
-    schedule.wake();
-    await settled(() => counts.looks >= 3);
-    expect(counts.looks).toBe(3);
-    schedule.stop();
-    schedule.wake();
-    await Bun.sleep(80);
-    expect(counts.looks).toBe(3);
-  });
-
-  test("a look that fails is told and is not the last", async () => {
-    const errors: string[] = [];
-    let fail = true;
-    const { counts, runs } = slowRuns(1);
-    const broken = {
-      ...runs,
-      paused: async () => {
-        if (fail) throw new Error("the database is away");
-        return new Set<string>();
-      },
-    };
-    const log = { ...silentLog, error: (event: string) => void errors.push(event) };
-    const schedule = startSchedule(deps(broken as unknown as PipelineRuns, log));
-    await settled(() => errors.length > 0);
-    expect(errors).toEqual(["reconcile_failed"]);
-    fail = false;
-    schedule.wake();
-    await settled(() => counts.looks >= 2);
-    expect(counts.looks).toBe(2);
-    expect(errors).toHaveLength(1);
-    schedule.stop();
   });
 });

@@ -2,6 +2,7 @@
  * What the training child does: candles in; dataset, checks, walk-forward, artifact and parity
  * check out. It has no database and no network: only its work folder.
  */
+import { readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf, SluiceError } from "../errors.ts";
@@ -42,10 +43,10 @@ const PARITY_ROWS = 2_000;
 
 /** Runs the job in `folder` and returns the exit code; a failure is written there too. */
 export async function trainChild(folder: string): Promise<number> {
-  const parent = process.ppid;
+  const parent = parentPid();
   const progress = (share: number, text: string) => {
     // Whoever asked for it has died: nobody will read the result.
-    if (process.ppid !== parent) process.exit(1);
+    if (parentPid() !== parent) process.exit(1);
     process.stdout.write(`${share.toFixed(3)}\t${text}\n`);
   };
   const write = (result: TrainingResult | ChildFailure) =>
@@ -67,6 +68,16 @@ export async function trainChild(folder: string): Promise<number> {
     });
     process.stderr.write(`${thrown instanceof Error ? thrown.stack : thrown}\n`);
     return 1;
+  }
+}
+
+/** The parent's pid as it is now: process.ppid keeps what it was at the start. */
+function parentPid(): number {
+  try {
+    const stat = readFileSync("/proc/self/stat", "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return process.ppid;
   }
 }
 

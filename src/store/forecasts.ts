@@ -74,13 +74,14 @@ export function makeForecasts(database: Database, clock: { now(): Instant }) {
   async function record(model: string): Promise<LiveRecord> {
     const rows = await database.rows<Record<string, number | string | null>>(sql`
       select count(*)::int as n,
-        avg(((up > 0.5) = (outcome = 'up'))::int)::float8 as hit_rate,
-        avg(-ln(case when outcome = 'up' then up else 1 - up end))::float8 as log_loss,
-        avg((((baselines->>'base_rate')::float8 > 0.5) = (outcome = 'up'))::int)::float8
+        avg(((up >= 0.5) = (outcome = 'up'))::int)::float8 as hit_rate,
+        avg(-ln(greatest(case when outcome = 'up' then up else 1 - up end, 1e-15)))::float8
+          as log_loss,
+        avg((((baselines->>'base_rate')::float8 >= 0.5) = (outcome = 'up'))::int)::float8
           as base_rate,
-        avg((((baselines->>'last_direction')::float8 > 0.5) = (outcome = 'up'))::int)::float8
+        avg((((baselines->>'last_direction')::float8 >= 0.5) = (outcome = 'up'))::int)::float8
           as last_direction,
-        avg((((baselines->>'contrarian')::float8 > 0.5) = (outcome = 'up'))::int)::float8
+        avg((((baselines->>'contrarian')::float8 >= 0.5) = (outcome = 'up'))::int)::float8
           as contrarian
       from (
         select distinct on (target_start) * from forecasts

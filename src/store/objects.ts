@@ -22,41 +22,42 @@ export interface Objects {
 export const sha256 = (bytes: Uint8Array | string): string =>
   new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 
+/** JavaScript's `$` means the very end, so nothing may follow a digest. */
+const isDigest = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
+
 const keyOf = (digest: string): string => {
-  if (!/^[0-9a-f]{64}$/.test(digest)) throw missing(digest);
+  if (!isDigest(digest)) throw missing(digest);
   return `${digest.slice(0, 2)}/${digest}`;
 };
 
 /** Objects as files below `folder`. */
 export function folderObjects(folder: string): Objects {
   const pathOf = (digest: string) => join(folder, keyOf(digest));
-  const read = (digest: string) =>
+  const read = async (digest: string) =>
     readFile(pathOf(digest)).catch((thrown: NodeJS.ErrnoException) => {
       throw thrown.code === "ENOENT" ? missing(digest) : unreachable(thrown);
     });
   return {
     put: async (bytes) => {
       const digest = sha256(bytes);
-      const path = pathOf(digest);
-      await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
-      const aside = `${path}.${process.pid}.${crypto.randomUUID()}`;
-      const file = await open(aside, "wx", 0o600);
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(aside, path);
+      await write(pathOf(digest), bytes).catch((thrown) => {
+        throw unreachable(thrown);
+      });
       return verified(digest, await read(digest)) && digest;
     },
     get: async (digest) => verified(digest, await read(digest)),
-    has: (digest) =>
+    has: async (digest) =>
+      isDigest(digest) &&
       stat(pathOf(digest)).then(
         () => true,
-        () => false,
+        (thrown: NodeJS.ErrnoException) => {
+          if (thrown.code === "ENOENT") return false;
+          throw unreachable(thrown);
+        },
       ),
-    remove: (digest) => rm(pathOf(digest), { force: true }),
+    remove: async (digest) => {
+      if (isDigest(digest)) await rm(pathOf(digest), { force: true });
+    },
     list: async function* () {
       for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
         const digest = name.slice(3);
@@ -64,6 +65,20 @@ export function folderObjects(folder: string): Objects {
       }
     },
   };
+}
+
+/** Written aside, synced and renamed: the object is there whole or not at all. */
+async function write(path: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
+  const aside = `${path}.${crypto.randomUUID()}`;
+  const file = await open(aside, "wx", 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(aside, path);
 }
 
 const DEADLINE_MS = 30_000;
@@ -112,7 +127,8 @@ export function s3Objects(config: S3Config): Objects {
       return verified(digest, await read(digest)) && digest;
     },
     get: async (digest) => verified(digest, await read(digest)),
-    has: (digest) =>
+    has: async (digest) =>
+      isDigest(digest) &&
       inBucket(() => client.statObject(bucket, keyOf(digest))).then(
         () => true,
         (thrown) => {
@@ -120,7 +136,9 @@ export function s3Objects(config: S3Config): Objects {
           throw unreachable(thrown);
         },
       ),
-    remove: (digest) => inBucket(() => client.removeObject(bucket, keyOf(digest))),
+    remove: async (digest) => {
+      if (isDigest(digest)) await inBucket(() => client.removeObject(bucket, keyOf(digest)));
+    },
     list: async function* () {
       await inBucket(async () => {});
       for await (const item of client.listObjectsV2(bucket, "", true)) {
