@@ -2,7 +2,7 @@
  * What the training child does: candles in; dataset, checks, walk-forward, artifact and parity
  * check out. It has no database and no network: only its work folder.
  */
-import { readFileSync } from "node:fs";
+import { dlopen } from "bun:ffi";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf, SluiceError } from "../errors.ts";
@@ -43,10 +43,8 @@ const PARITY_ROWS = 2_000;
 
 /** Runs the job in `folder` and returns the exit code; a failure is written there too. */
 export async function trainChild(folder: string): Promise<number> {
-  const parent = parentPid();
+  dieWithParent();
   const progress = (share: number, text: string) => {
-    // Whoever asked for it has died: nobody will read the result.
-    if (parentPid() !== parent) process.exit(1);
     process.stdout.write(`${share.toFixed(3)}\t${text}\n`);
   };
   const write = (result: TrainingResult | ChildFailure) =>
@@ -71,14 +69,12 @@ export async function trainChild(folder: string): Promise<number> {
   }
 }
 
-/** The parent's pid as it is now: process.ppid keeps what it was at the start. */
-function parentPid(): number {
-  try {
-    const stat = readFileSync("/proc/self/stat", "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return process.ppid;
-  }
+/** Asks the kernel to end this process when whoever started it dies (Linux; prctl, option 1). */
+function dieWithParent(): void {
+  if (process.platform !== "linux") return;
+  const libc = dlopen("libc.so.6", { prctl: { args: ["i32", "u64"], returns: "i32" } });
+  libc.symbols.prctl(1, 9);
+  libc.close();
 }
 
 /** The training itself, in this process. */
