@@ -202,7 +202,10 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
       clock.now() > 0 &&
       [...models.keys()].every((name) => champions.state(name).champion !== null),
     start: async (options) => {
-      background = await startBackground({ database, models, log, steps, collector }, options);
+      background = await startBackground(
+        { database, models, log, steps, collector, workFolder: workPath(config) },
+        options,
+      );
     },
     stop: async () => {
       watch.stop();

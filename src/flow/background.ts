@@ -1,12 +1,14 @@
 /*
  * What runs without being asked: the schedule, the workers, and the second look at stored history.
  */
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Collector } from "../market/collect.ts";
 import type { ModelFile } from "../models.ts";
 import type { Database } from "../store/database.ts";
-import type { PipelineRun } from "../store/pipeline-runs.ts";
+import type { PipelineRun, PipelineRuns } from "../store/pipeline-runs.ts";
 import { marketsOf } from "./control.ts";
 import { isDead } from "./holder.ts";
 import { openQueue } from "./queue.ts";
@@ -21,6 +23,8 @@ export interface BackgroundDeps {
   readonly log: Log;
   readonly steps: StepDeps;
   readonly collector: Collector;
+  /** Where trainings have their work folders. */
+  readonly workFolder: string;
 }
 
 export interface BackgroundOptions {
@@ -46,6 +50,7 @@ export async function startBackground(
   { schedule, concurrency, onProgress }: BackgroundOptions,
 ): Promise<Background> {
   const { models, log, steps, collector } = deps;
+  await removeLeftWork(deps.workFolder, steps.runs);
   const queue = await openQueue(deps.database, log);
   const working = schedule && concurrency > 0;
   const scheduler = startSchedule({
@@ -56,8 +61,11 @@ export async function startBackground(
     log,
     stepNames: STEP_NAMES,
     isDead,
-    // Its training is ended as what it came to: a version, or a failure.
-    onCrashed: async (run) => void (await recordedBefore(run.pipeline, run.id, steps)),
+    // Its training is ended as what it came to (a version, or a failure), its files are removed.
+    onCrashed: async (run) => {
+      await recordedBefore(run.pipeline, run.id, steps);
+      await rm(join(deps.workFolder, run.id), { recursive: true, force: true });
+    },
   });
   const audit = working ? startAudit(marketsOf(models), collector, steps, log) : null;
 
@@ -91,6 +99,15 @@ export async function startBackground(
       await queue.stop();
     },
   };
+}
+
+/** Removes work folders that a killed process left of runs which have ended since. */
+async function removeLeftWork(folder: string, runs: PipelineRuns): Promise<void> {
+  for (const id of await readdir(folder).catch(() => [])) {
+    const status = (await runs.run(id))?.status;
+    if (status === "queued" || status === "running") continue;
+    await rm(join(folder, id), { recursive: true, force: true });
+  }
 }
 
 /**

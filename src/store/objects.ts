@@ -78,7 +78,10 @@ async function write(path: string, bytes: Uint8Array): Promise<void> {
   } finally {
     await file.close();
   }
-  await rename(aside, path);
+  await rename(aside, path).catch(async (thrown) => {
+    await rm(aside, { force: true });
+    throw thrown;
+  });
 }
 
 const DEADLINE_MS = 30_000;
