@@ -25,6 +25,8 @@ export function marketReport(answers: OutOfFold): MarketReport {
   const { up, returns, probability } = answers;
   const metrics: Record<string, number> = { rows: up.length };
   const losses = logLosses(probability, up);
+  // The mean also where one row is too few for an interval.
+  putNumber(metrics, "log_loss", meanOf(losses));
   put(metrics, "log_loss", meanInterval(losses));
   put(metrics, "brier", meanInterval(brierLosses(probability, up)));
   put(metrics, "auc", aucInterval(probability, up));
@@ -42,6 +44,7 @@ export function marketReport(answers: OutOfFold): MarketReport {
     BASELINE_NAMES.map((name) => [name, logLosses(answers.baselines[name], up)]),
   ) as Record<keyof Baselines, Float64Array>;
   for (const name of BASELINE_NAMES) {
+    putNumber(metrics, `${name}_log_loss`, meanOf(baselineLosses[name]));
     put(metrics, `${name}_log_loss`, meanInterval(baselineLosses[name]));
     put(metrics, `${name}_accuracy`, meanInterval(hits(answers.baselines[name], up)));
   }
