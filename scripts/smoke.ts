@@ -75,6 +75,16 @@ async function serve(): Promise<void> {
   const url = await server.url.catch(() => null);
   if (url === null) return;
 
+  // It listens before its store is open, and says 503 until then.
+  await step("it is started: GET /v1/models answers something else than 503", async () => {
+    const end = Date.now() + startSeconds * 1000;
+    for (;;) {
+      const { status } = await fetch(`${url}/v1/models`);
+      if (status !== 503) return;
+      expect(Date.now() < end, `an answer within ${startSeconds} s; it said: ${server.tail()}`);
+      await Bun.sleep(100);
+    }
+  });
   const routes: Record<string, readonly number[]> = {
     "/healthz": [200],
     "/readyz": [200, 503],

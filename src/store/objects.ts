@@ -61,7 +61,7 @@ export function folderObjects(folder: string): Objects {
     list: async function* () {
       for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
         const digest = name.slice(3);
-        if (/^[0-9a-f]{64}$/.test(digest)) yield digest;
+        if (isDigest(digest)) yield digest;
       }
     },
   };
@@ -99,6 +99,7 @@ export function s3Objects(config: S3Config): Objects {
   });
   const { bucket } = config;
   let ready: Promise<void> | null = null;
+  /** Does the work once the bucket is known to be there; any failure of it is ours to name. */
   const inBucket = async <T>(work: () => Promise<T>): Promise<T> => {
     ready ??= ensureBucket(client, bucket, config.region);
     try {
@@ -107,14 +108,16 @@ export function s3Objects(config: S3Config): Objects {
       ready = null;
       throw unreachable(thrown);
     }
-    return withDeadline(work());
+    return withDeadline(work()).catch((thrown) => {
+      throw isAbsent(thrown) ? thrown : unreachable(thrown);
+    });
   };
   const read = (digest: string) =>
     inBucket(async () => {
       try {
         return await collected(await client.getObject(bucket, keyOf(digest)));
       } catch (thrown) {
-        throw isAbsent(thrown) ? missing(digest) : unreachable(thrown);
+        throw isAbsent(thrown) ? missing(digest) : thrown;
       }
     });
   return {
@@ -122,11 +125,7 @@ export function s3Objects(config: S3Config): Objects {
     put: async (bytes) => {
       const digest = sha256(bytes);
       const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      await inBucket(() => client.putObject(bucket, keyOf(digest), buffer, buffer.length)).catch(
-        (thrown) => {
-          throw unreachable(thrown);
-        },
-      );
+      await inBucket(() => client.putObject(bucket, keyOf(digest), buffer, buffer.length));
       return verified(digest, await read(digest)) && digest;
     },
     get: async (digest) => verified(digest, await read(digest)),
@@ -136,7 +135,7 @@ export function s3Objects(config: S3Config): Objects {
         () => true,
         (thrown) => {
           if (isAbsent(thrown)) return false;
-          throw unreachable(thrown);
+          throw thrown;
         },
       ),
     remove: async (digest) => {
@@ -144,9 +143,13 @@ export function s3Objects(config: S3Config): Objects {
     },
     list: async function* () {
       await inBucket(async () => {});
-      for await (const item of client.listObjectsV2(bucket, "", true)) {
-        const digest = String(item.name ?? "").slice(3);
-        if (/^[0-9a-f]{64}$/.test(digest)) yield digest;
+      try {
+        for await (const item of client.listObjectsV2(bucket, "", true)) {
+          const digest = String(item.name ?? "").slice(3);
+          if (isDigest(digest)) yield digest;
+        }
+      } catch (thrown) {
+        throw unreachable(thrown);
       }
     },
   };
