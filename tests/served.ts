@@ -124,7 +124,7 @@ export async function served(launched: Launched): Promise<Served> {
     ...launched,
     url,
     healthMs,
-    ready: async (timeoutMs = 120_000) => {
+    ready: async (timeoutMs = 240_000) => {
       await until(async () => (await fetch(`${url}/readyz`)).status === 200, timeoutMs, "readyz");
       return performance.now() - begun;
     },
@@ -201,6 +201,7 @@ export async function until(
   condition: () => boolean | Promise<boolean>,
   timeoutMs: number,
   what: string,
+  everyMs = 50,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   let thrown: unknown = null;
@@ -216,6 +217,6 @@ export async function until(
         `${what}: not so after ${timeoutMs} ms${thrown === null ? "" : `: ${thrown}`}`,
       );
     }
-    await Bun.sleep(50);
+    await Bun.sleep(everyMs);
   }
 }

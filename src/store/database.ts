@@ -63,7 +63,7 @@ export function openPostgres(url: string): Database {
 export async function openEmbedded(folder: string): Promise<Database> {
   const parts = await embeddedParts();
   if (!existsSync(join(folder, "PG_VERSION"))) await createCluster(folder, parts);
-  return overPglite(await PGlite.create({ dataDir: folder, ...parts }));
+  return overPglite(fair(await PGlite.create({ dataDir: folder, ...parts })));
 }
 
 /** An embedded database in memory, for tests: empty, gone when it is closed. */
@@ -94,6 +94,20 @@ async function createCluster(folder: string, parts: EmbeddedParts): Promise<void
   const pglite = await PGlite.create({ dataDir: aside, ...parts, loadDataDir });
   await pglite.close();
   await rename(aside, folder);
+}
+
+/**
+ * PGlite answers within this thread, and a chain of promises never goes back to the sockets: a
+ * client that connects anew for each request would be served for ever while the server still
+ * accepts, and all others would wait. So each statement lets the sockets go first.
+ */
+function fair(pglite: PGlite): PGlite {
+  const run = pglite._runExclusiveQuery.bind(pglite);
+  pglite._runExclusiveQuery = async (work) => {
+    await new Promise((turn) => setImmediate(turn));
+    return run(work);
+  };
+  return pglite;
 }
 
 function overPglite(pglite: PGlite): Database {
