@@ -152,6 +152,36 @@ describe.each(testDatabases())("forecasts on $name", ({ open }) => {
     expect(await outcomes()).toEqual([[1, "up"]]);
   });
 
+  test("an outcome follows a late correction of its candle", async () => {
+    await forecasts.store(forecast(1));
+    await trade([100, 110]);
+    await forecasts.joinOutcomes();
+    const [current] = await candles.inForce("KRW-BTC", { from: T(1), to: T(2) });
+    const row = { candle: { ...current!.candle, close: 90 }, lastTradeAt: T(1) };
+    const revised = [{ row, replaces: current!.knownFrom }];
+    await candles.storePage("KRW-BTC", {
+      ...{ fresh: [], revised, refused: [], missing: [] },
+      at: now + 1,
+    });
+    now += 2;
+    expect(await forecasts.joinOutcomes()).toBe(1);
+    expect(await outcomes()).toEqual([[1, "down"]]);
+    expect(await forecasts.joinOutcomes()).toBe(0);
+  });
+
+  test("a hole that is filled late gives its forecast the outcome", async () => {
+    await forecasts.store(forecast(2));
+    await trade([100, 110, null, 120]);
+    await candles.settleHoles("KRW-BTC", { empty: [T(2)], open: [] }, now);
+    await forecasts.joinOutcomes();
+    expect(await outcomes()).toEqual([[2, "no_candle"]]);
+    now += 1;
+    await trade([100, 110, 105, 120]);
+    now += 1;
+    expect(await forecasts.joinOutcomes()).toBe(1);
+    expect(await outcomes()).toEqual([[2, "down"]]);
+  });
+
   test("the first candle of all has no price before it, and so no outcome", async () => {
     await forecasts.store(forecast(0));
     await trade([100]);

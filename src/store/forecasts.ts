@@ -43,7 +43,8 @@ export function makeForecasts(database: Database, clock: { now(): Instant }) {
 
   /**
    * Joins outcomes to forecasts whose target candle is stored by now; returns how many. The price
-   * before is that of the last candle before the target: nothing traded, nothing changed.
+   * before is that of the last candle before the target: nothing traded, nothing changed. An
+   * outcome follows its candles: a revision, or a hole that is filled, joins it anew.
    */
   async function joinOutcomes(): Promise<number> {
     const now = iso(clock.now());
@@ -55,11 +56,12 @@ export function makeForecasts(database: Database, clock: { now(): Instant }) {
         outcome_at = ${now}::timestamptz
       from candles c
       cross join lateral (
-        select close from candles b
+        select close, known_from from candles b
         where b.market = c.market and b.unit = c.unit and b.start < c.start and b.known_to is null
         order by b.start desc limit 1) p
-      where f.outcome is null and c.market = f.market and c.start = f.target_start
+      where c.market = f.market and c.start = f.target_start
         and c.unit = 240 and c.known_to is null
+        and (f.outcome is null or greatest(c.known_from, p.known_from) > f.outcome_at)
       returning f.id`);
     const empty = await database.rows<{ id: string }>(sql`
       update forecasts f set outcome = 'no_candle', outcome_at = ${now}::timestamptz

@@ -19,6 +19,10 @@ export interface Lease {
   readonly token: string;
 }
 
+type Wanted = Pick<PipelineRun, "pipeline" | "slot" | "kind"> & {
+  readonly options?: PipelineRun["options"];
+};
+
 export const LEASE_MS = 60_000;
 const MAX_ATTEMPTS = 3;
 
@@ -30,9 +34,22 @@ export function makePipelineRuns(database: Database, clock: { now(): Instant }) 
 
   /** The run asked for; for kind `slot` the one that is there already, if any. */
   async function request(
-    wanted: Pick<PipelineRun, "pipeline" | "slot" | "kind"> & { options?: PipelineRun["options"] },
+    wanted: Wanted,
     stepNames: readonly string[],
   ): Promise<{ run: PipelineRun; created: boolean }> {
+    for (;;) {
+      const made = await insertRun(wanted, stepNames);
+      if (made !== null) return { run: made, created: true };
+      const run = await liveOfSlot(wanted);
+      // The one that stood in the way may have failed since: then there is room again.
+      if (run !== undefined) return { run, created: false };
+    }
+  }
+
+  async function insertRun(
+    wanted: Wanted,
+    stepNames: readonly string[],
+  ): Promise<PipelineRun | null> {
     const id = Bun.randomUUIDv7();
     return orm.transaction(async (tx) => {
       const inserted = await tx
@@ -41,7 +58,7 @@ export function makePipelineRuns(database: Database, clock: { now(): Instant }) 
         .onConflictDoNothing()
         .returning();
       const run = inserted[0];
-      if (run === undefined) return { run: await liveOfSlot(tx, wanted), created: false };
+      if (run === undefined) return null;
       await tx.insert(steps).values(
         stepNames.map((step, position) => ({
           runId: id,
@@ -50,12 +67,12 @@ export function makePipelineRuns(database: Database, clock: { now(): Instant }) 
           status: "waiting" as const,
         })),
       );
-      return { run, created: true };
+      return run;
     });
   }
 
-  async function liveOfSlot(tx: Orm, wanted: { pipeline: string; slot: Instant }) {
-    const rows = await tx
+  async function liveOfSlot(wanted: Wanted): Promise<PipelineRun | undefined> {
+    const rows = await orm
       .select()
       .from(pipelineRuns)
       .where(
@@ -66,7 +83,7 @@ export function makePipelineRuns(database: Database, clock: { now(): Instant }) 
           sql`status not in ('failed', 'crashed')`,
         ),
       );
-    return rows[0]!;
+    return rows[0];
   }
 
   /** Takes a queued run, or null when it is not queued or another of its pipeline runs. */
@@ -183,7 +200,13 @@ export function makePipelineRuns(database: Database, clock: { now(): Instant }) 
             leaseHolder: null,
             leaseUntil: null,
           })
-          .where(held({ runId: run.id, token: run.leaseToken ?? "" }))
+          // A worker that has prolonged its lease meanwhile is not lost.
+          .where(
+            and(
+              held({ runId: run.id, token: run.leaseToken ?? "" }),
+              eq(pipelineRuns.leaseUntil, run.leaseUntil ?? 0),
+            ),
+          )
           .returning();
         if (updated.length === 1) {
           await resetRunningSteps(tx, run.id, again ? "waiting" : "crashed");
