@@ -1,5 +1,5 @@
 /*
- * Killed at any moment, wherever it may be, and started again: twenty times and more. Nothing that was
+ * Killed at any moment, wherever it may be, and started again: twenty times. Nothing that was
  * answered is lost, nothing is half there, and the loop goes on.
  */
 import { expect, test } from "bun:test";
@@ -25,8 +25,8 @@ import { type Launched, type Served, served, until } from "./served.ts";
 import { MARKETS, MODELS, openStory, type Story, stores, tell, truth } from "./story.ts";
 
 const told = stores("crash.test.ts");
-/** Twenty, and where there are two stores to share them a few more. */
-const KILLS = told.length === 1 ? 20 : 12;
+/** Twenty, shared by the stores where there are two. */
+const KILLS = told.length === 1 ? 20 : 10;
 /** What it is doing when it is killed, and how long after the first sign of it at most, in ms. */
 const PHASES = {
   start: 900,

@@ -12,7 +12,7 @@ import type { PipelineRun, PipelineRuns } from "../store/pipeline-runs.ts";
 import { marketsOf } from "./control.ts";
 import { isDead } from "./holder.ts";
 import { openQueue } from "./queue.ts";
-import { recordedBefore } from "./record.ts";
+import { endLeftTrainings } from "./record.ts";
 import { startSchedule } from "./schedule.ts";
 import { backfillStep, STEP_NAMES, type StepDeps, stepsOf } from "./steps.ts";
 import { startWorker } from "./worker.ts";
@@ -50,7 +50,6 @@ export async function startBackground(
   { schedule, concurrency, onProgress }: BackgroundOptions,
 ): Promise<Background> {
   const { models, log, steps, collector } = deps;
-  await removeLeftWork(deps.workFolder, steps.runs);
   const queue = await openQueue(deps.database, log);
   const working = schedule && concurrency > 0;
   const scheduler = startSchedule({
@@ -61,10 +60,9 @@ export async function startBackground(
     log,
     stepNames: STEP_NAMES,
     isDead,
-    // Its training is ended as what it came to (a version, or a failure), its files are removed.
-    onCrashed: async (run) => {
-      await recordedBefore(run.pipeline, run.id, steps);
-      await rm(join(deps.workFolder, run.id), { recursive: true, force: true });
+    tidy: async () => {
+      await endLeftTrainings(steps);
+      await removeLeftWork(deps.workFolder, steps.runs);
     },
   });
   const audit = working ? startAudit(marketsOf(models), collector, steps, log) : null;
@@ -93,7 +91,7 @@ export async function startBackground(
   return {
     wake: scheduler.wake,
     stop: async () => {
-      scheduler.stop();
+      await scheduler.stop();
       await audit?.stop();
       await worker?.stop();
       await queue.stop();
@@ -101,7 +99,7 @@ export async function startBackground(
   };
 }
 
-/** Removes work folders that a killed process left of runs which have ended since. */
+/** Removes work folders of runs that have ended: a killed process could not. */
 async function removeLeftWork(folder: string, runs: PipelineRuns): Promise<void> {
   for (const id of await readdir(folder).catch(() => [])) {
     const status = (await runs.run(id))?.status;

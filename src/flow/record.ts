@@ -56,6 +56,13 @@ export async function recordedBefore(
   return made;
 }
 
+/** Ends the trainings that pipeline runs left when they were superseded or crashed for good. */
+export async function endLeftTrainings(stores: Stores): Promise<void> {
+  for (const { id, pipeline } of await stores.tracking.pipelineRunsLeft()) {
+    await recordedBefore(pipeline, id, stores);
+  }
+}
+
 /** Records a training that was not skipped: run, dataset, figures, files, and the version. */
 export async function recordTraining(
   { model, result, artifact, pipelineRunId, asOf, guard }: Recording,

@@ -156,7 +156,7 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
     log: silentLog,
     stepNames: ["collect", "train"],
     isDead: () => false,
-    onCrashed: async () => {},
+    tidy: async () => {},
     ...change,
   });
   const only = (...names: string[]): ReadonlyMap<string, ModelFile> =>
@@ -290,20 +290,26 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
     expect((await runs.run(run!.id))?.status).toBe("queued");
   });
 
-  test("a run that lost its third worker has crashed, which is told once", async () => {
-    const crashed: string[] = [];
-    const onCrashed = async (run: PipelineRun) => void crashed.push(run.id);
-    const look = () => reconcile(deps({ models: only("btc"), isDead: () => true, onCrashed }));
+  test("a run that lost its third worker has crashed, for good", async () => {
+    const look = () => reconcile(deps({ models: only("btc"), isDead: () => true }));
     await look();
     const [run] = await runs.open();
     for (let attempt = 1; attempt <= 3; attempt++) {
-      expect(crashed).toEqual([]);
+      expect((await runs.run(run!.id))?.status).toBe("queued");
       await runs.claim(run!.id, "dead one");
       await look();
     }
-    await look();
-    expect(crashed).toEqual([run!.id]);
     expect((await runs.run(run!.id))?.status).toBe("crashed");
+    await look();
+    expect((await runs.run(run!.id))?.status).toBe("crashed");
+  });
+
+  test("it tidies up each time, and last", async () => {
+    const seen: number[] = [];
+    const tidy = async () => void seen.push((await runs.open()).length);
+    await reconcile(deps({ models: only("btc"), tidy }));
+    await reconcile(deps({ models: only("btc"), tidy }));
+    expect(seen).toEqual([1, 1]);
   });
 
   test("S9: what was asked for by hand outlives a restart with another schedule", async () => {

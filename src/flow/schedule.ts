@@ -21,8 +21,8 @@ export interface ScheduleDeps {
   readonly stepNames: readonly string[];
   /** Whether the holder of a lease is known to be dead before its lease runs out. */
   readonly isDead: (holder: string) => boolean;
-  /** Ends what a run that crashed for good had begun elsewhere. */
-  readonly onCrashed: (run: PipelineRun) => Promise<void>;
+  /** Ends and removes what runs that have ended left elsewhere; safe to repeat. */
+  readonly tidy: () => Promise<void>;
 }
 
 const FIRST_RETRY_MS = 60_000;
@@ -58,7 +58,6 @@ export async function reconcile(deps: ScheduleDeps): Promise<void> {
   const { models, clock, runs, queue, log } = deps;
   for (const run of await runs.freeLost(deps.isDead)) {
     log.warn("pipeline_run_lost", { pipeline: run.pipeline, run: run.id, status: run.status });
-    if (run.status === "crashed") await deps.onCrashed(run);
   }
   const now = clock.now();
   if (now > 0) {
@@ -69,6 +68,7 @@ export async function reconcile(deps: ScheduleDeps): Promise<void> {
     }
   }
   for (const run of await runs.open()) if (run.status === "queued") await queue.send(run);
+  await deps.tidy();
 }
 
 async function requestDue(model: ModelFile, now: Instant, deps: ScheduleDeps): Promise<void> {
@@ -86,29 +86,29 @@ async function requestDue(model: ModelFile, now: Instant, deps: ScheduleDeps): P
 export interface Schedule {
   /** Compares now; calls while one is under way become one more after it. */
   wake(): void;
-  stop(): void;
+  /** Looks no more; resolves when the look under way has ended. */
+  stop(): Promise<void>;
 }
 
 const SAFETY_MS = 60_000;
 
 /** Wakes at each cron tick plus grace, once a minute, and on request. */
 export function startSchedule(deps: ScheduleDeps): Schedule {
-  let running = false;
+  let running: Promise<void> | null = null;
   let again = false;
   let stopped = false;
   const timers = new Set<ReturnType<typeof setTimeout>>();
 
   function wake(): void {
     if (stopped) return;
-    if (running) {
+    if (running !== null) {
       again = true;
       return;
     }
-    running = true;
-    reconcile(deps)
+    running = reconcile(deps)
       .catch((thrown) => deps.log.error("reconcile_failed", { reason: reasonOf(thrown) }))
       .finally(() => {
-        running = false;
+        running = null;
         if (again) {
           again = false;
           wake();
@@ -132,11 +132,12 @@ export function startSchedule(deps: ScheduleDeps): Schedule {
   wake();
   return {
     wake,
-    stop: () => {
+    stop: async () => {
       stopped = true;
       clearInterval(safety);
       for (const cron of crons) cron.stop();
       for (const timer of timers) clearTimeout(timer);
+      await running;
     },
   };
 }

@@ -25,7 +25,7 @@ describe("the schedule itself", () => {
     log,
     stepNames: [],
     isDead: () => false,
-    onCrashed: async () => {},
+    tidy: async () => {},
   });
 
   /** Until it holds, and then a little longer, so that more than was wanted would show. */

@@ -1,7 +1,7 @@
 /*
  * Runs as they are read: one whole, or many newest first.
  */
-import { and, asc, desc, eq, gt, inArray, lt, or } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, lt, notInArray, or } from "drizzle-orm";
 import * as v from "valibot";
 import type { Database } from "../store/database.ts";
 import {
@@ -11,6 +11,7 @@ import {
   inputs,
   latestMetrics,
   params,
+  pipelineRuns,
   runs,
   tags,
 } from "../store/schema.ts";
@@ -142,7 +143,17 @@ export function makeRunList({ database }: { database: Database }) {
       .where(eq(runs.pipelineRunId, pipelineRunId))
       .orderBy(desc(runs.startTime), asc(runs.runId));
 
-  return { run, runs: list, runsOfPipelineRun };
+  /** Pipeline runs that have ended and left a training RUNNING: their worker was lost. */
+  const pipelineRunsLeft = (): Promise<{ id: string; pipeline: string }[]> =>
+    orm
+      .selectDistinct({ id: pipelineRuns.id, pipeline: pipelineRuns.pipeline })
+      .from(runs)
+      .innerJoin(pipelineRuns, eq(pipelineRuns.id, runs.pipelineRunId))
+      .where(
+        and(eq(runs.status, "RUNNING"), notInArray(pipelineRuns.status, ["queued", "running"])),
+      );
+
+  return { run, runs: list, runsOfPipelineRun, pipelineRunsLeft };
 }
 
 /** For each run its rows by key, sorted. fromEntries, so that `__proto__` is a key like others. */
