@@ -1,7 +1,7 @@
 /*
  * Makes build/assets: what the program carries besides its own code, zstd-compressed: ONNX
- * Runtime for this platform, PGlite's parts, the image of an empty database cluster, and the
- * script of the page at /docs.
+ * Runtime for this platform, PGlite's parts, the image of an empty database cluster, the script of
+ * the page at /docs, and the compiled kernels of training.
  * Does nothing when they are there already for the same package versions.
  */
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { constants, zstdCompress } from "node:zlib";
 import { PGlite } from "@electric-sql/pglite";
+import { makeKernels } from "./kernels.ts";
 
 const compress = promisify(zstdCompress);
 const strongest = {
@@ -47,6 +48,7 @@ const stamp = JSON.stringify({
 
 const stampFile = join(folder, "stamp.json");
 if ((await readFile(stampFile, "utf8").catch(() => "")) !== stamp) await make();
+await makeKernels();
 
 async function make(): Promise<void> {
   const aside = `${folder}.tmp-${process.pid}`;

@@ -29,7 +29,8 @@ const onnxruntimeFromSlot: BunPlugin = {
 const target = join(root, "dist", "sluice");
 const aside = `${target}.tmp-${process.pid}`;
 const result = await Bun.build({
-  entrypoints: [join(root, "src", "main.ts")],
+  // Nothing imports the threads' file: they are started by its name.
+  entrypoints: [join(root, "src", "main.ts"), join(root, "src", "kernels-worker.ts")],
   compile: { outfile: aside, autoloadDotenv: false, autoloadBunfig: false },
   minify: true,
   sourcemap: "none",

@@ -64,6 +64,7 @@ describe("pure-rooms", () => {
 
 describe("the order of the rooms", () => {
   const upward: readonly [from: string, to: string, rule: string][] = [
+    ["learn", "report", "feature-imports-upward"],
     ["store", "market", "store-imports-upward"],
     ["market", "registry", "market-imports-upward"],
     ["table", "serve", "market-imports-upward"],
@@ -84,9 +85,13 @@ describe("the order of the rooms", () => {
   });
 
   test("a file directly in src knows no room but the pure ones", async () => {
-    const house = { "log.ts": uses("./store/b.ts"), "store/b.ts": value, "learn/c.ts": value };
+    const house = {
+      ...{ "log.ts": uses("./store/b.ts"), "store/b.ts": value, "learn/c.ts": value },
+      "models/table.ts": uses("../store/b.ts"),
+    };
     expect(await breaches({ ...house, "models.ts": uses("./learn/c.ts") })).toEqual([
       "shared-files-know-no-room: src/log.ts -> src/store/b.ts",
+      "shared-files-know-no-room: src/models/table.ts -> src/store/b.ts",
     ]);
   });
 
@@ -119,6 +124,7 @@ test("a library with a room is for no other", async () => {
     "registry/b.ts": "minio",
     "flow/a.ts": "@electric-sql/pglite",
     "http/a.ts": "pg-boss",
+    "http/b.ts": "csv-parse",
     "flow/b.ts": "onnxruntime-node",
     "serve/b.ts": "hono/cors",
   };

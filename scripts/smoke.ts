@@ -13,7 +13,7 @@ import { guarded } from "./services/process.ts";
 
 const built = process.env["SLUICE_TEST_BINARY"] ?? join(import.meta.dir, "..", "dist", "sluice");
 const commands =
-  "serve worker demo up collect verify train predict forecast models runs " +
+  "serve worker demo up collect verify import train predict forecast models runs " +
   "pipelines promote rollback pause resume token migrate version";
 
 /** First start may make a database; a busy machine of two cores still does it in a third of this. */

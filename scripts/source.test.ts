@@ -24,11 +24,13 @@ test("findUnrepeatable names every clock and every dice in a pure room", async (
   await write("src/learn/a.ts", "const a = 1;\nconst now = Date.now();\n");
   await write("src/feature/deep/b.ts", "const now = new Date();\n");
   await write("src/onnx/c.ts", "const dice = Math.random();\n");
+  await write("src/report/d.ts", "const now = Date.now();\n");
   const found = await findUnrepeatable(folder);
   expect(found.map((line) => line.split(";")[0])).toEqual([
     "src/feature/deep/b.ts:1 uses new Date()",
     "src/learn/a.ts:2 uses Date.now",
     "src/onnx/c.ts:1 uses Math.random",
+    "src/report/d.ts:1 uses Date.now",
   ]);
 });
 

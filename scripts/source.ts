@@ -25,7 +25,7 @@ const isOfTests = /(?:\.test|\/fixtures?|\/testing)\.ts$/;
 /** Lines of the pure rooms that would give another answer on another day. */
 export async function findUnrepeatable(folder: string): Promise<string[]> {
   const found: string[] = [];
-  for await (const [file, lines] of source(folder, "src/{feature,learn,onnx}/**/*.ts")) {
+  for await (const [file, lines] of source(folder, "src/{feature,learn,onnx,report}/**/*.ts")) {
     if (isOfTests.test(file)) continue;
     for (const [at, line] of lines.entries()) {
       const word = unrepeatable.exec(line)?.[0];

@@ -7,13 +7,14 @@
 import { chmod, mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import cluster from "../build/assets/cluster.tar.zst" with { type: "file" };
+import kernels from "../build/assets/kernels.wasm.zst" with { type: "file" };
 import library from "../build/assets/libonnxruntime.so.zst" with { type: "file" };
 import binding from "../build/assets/onnxruntime_binding.node.zst" with { type: "file" };
 import pgliteData from "../build/assets/pglite.data.zst" with { type: "file" };
 import pgliteWasm from "../build/assets/pglite.wasm.zst" with { type: "file" };
 import swaggerScript from "../build/assets/swagger-ui.js.zst" with { type: "file" };
 
-const packed = { cluster, library, binding, pgliteData, pgliteWasm, swaggerScript };
+const packed = { cluster, kernels, library, binding, pgliteData, pgliteWasm, swaggerScript };
 
 export type AssetName = keyof typeof packed;
 

@@ -10,11 +10,31 @@ export const shapesOf = (frame: Frame): ColumnShape[] =>
       : { name: column.name, kind: column.kind },
   );
 
+interface Accepted {
+  has(target: number, classes: number): boolean;
+  readonly fix: string;
+}
+
+const FINITE: Accepted = { has: Number.isFinite, fix: "Targets must be finite numbers." };
+/** What objectives accept as targets; those that are not here take any finite number. */
+const ACCEPTED: Readonly<Record<string, Accepted>> = {
+  log_loss: { has: (y) => y === 0 || y === 1, fix: "log_loss takes 0 and 1." },
+  poisson: {
+    has: (y) => y >= 0 && y < Number.POSITIVE_INFINITY,
+    fix: "poisson takes counts: finite numbers from 0.",
+  },
+  softmax: {
+    has: (y, classes) => Number.isInteger(y) && y >= 0 && y < classes,
+    fix: "softmax takes the index of a class: 0, 1 and so on, below the number of classes.",
+  },
+};
+
 /**
  * Throws `bad_sample` unless the sample can be learnt from: at least one row, arrays of equal
- * length, finite targets (0 or 1 for log_loss), and weights finite, not negative, not all zero.
+ * length, targets that the objective accepts (finite ones at least; for softmax below `classes`),
+ * and weights finite, not negative, not all zero.
  */
-export const checkSample = (sample: Sample, objective: string): void => {
+export const checkSample = (sample: Sample, objective: string, classes = 2): void => {
   const { frame, target, weight } = sample;
   if (frame.rows === 0) bad("the sample has no rows", "Give at least one row.");
   for (const column of frame.columns) {
@@ -29,16 +49,9 @@ export const checkSample = (sample: Sample, objective: string): void => {
       "Give one target (and one weight, or none at all) a row.",
     );
   }
-  const refused =
-    objective === "log_loss"
-      ? target.findIndex((y) => y !== 0 && y !== 1)
-      : target.findIndex((y) => !Number.isFinite(y));
-  if (refused >= 0) {
-    bad(
-      `target ${target[refused]} in row ${refused}`,
-      objective === "log_loss" ? "log_loss takes 0 and 1." : "Targets must be finite numbers.",
-    );
-  }
+  const accepted = ACCEPTED[objective] ?? FINITE;
+  const refused = target.findIndex((y) => !accepted.has(y, classes));
+  if (refused >= 0) bad(`target ${target[refused]} in row ${refused}`, accepted.fix);
   if (weight === null) return;
   const wrong = weight.findIndex((w) => !(w >= 0 && w < Number.POSITIVE_INFINITY));
   if (wrong >= 0) bad(`weight ${weight[wrong]} in row ${wrong}`, "Weights are finite and >= 0.");

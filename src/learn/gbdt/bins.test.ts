@@ -118,6 +118,8 @@ describe("number columns", () => {
 });
 
 describe("category columns", () => {
+  const texts = (n: number, rows: number) =>
+    binTexts([...times(n, "few"), ...times(rows - n, "many")]);
   const times = (n: number, text: string | null) => new Array<string | null>(n).fill(text);
 
   test("frequent levels come first, missing and rare ones share bin 0", () => {
@@ -139,6 +141,12 @@ describe("category columns", () => {
     ]);
   });
 
+  test("more rows are asked of a level in a large table", () => {
+    const rows = 30_000;
+    const few = (n: number) => texts(n, rows).size - 1;
+    expect([few(19), few(20)]).toEqual([1, 2]);
+  });
+
   test("no more levels than allowed get a bin", () => {
     const texts = Array.from({ length: 3000 }, (_, i) => `level ${i % 300}`);
     expect(binTexts(texts, 255).size).toBe(256);
@@ -146,10 +154,29 @@ describe("category columns", () => {
   });
 });
 
+test("more than one block of rows has its records", () => {
+  const values = Array.from({ length: 5000 }, (_, i) => i % 7);
+  const { records, stride, columns } = binFrame(frameOf(numbers("x", values)), 255);
+  for (const row of [0, 2047, 2048, 4999]) {
+    expect(records[row * stride]).toBe(columns[0]!.bins[row]!);
+  }
+});
+
+test("a column that seems all missing where it is looked at stays so", () => {
+  // Every second row is looked at; a bin for the others would lie in the next column's part.
+  const values = Array.from({ length: 300_000 }, (_, i) => (i % 2 === 0 ? Number.NaN : 1));
+  expect(binNumbers(values).size).toBe(1);
+  expect(Math.max(...binNumbers(values).bins.subarray(0, 100))).toBe(0);
+});
+
 test("columns lie one behind another", () => {
   const frame = frameOf(numbers("x", [1, 2, 3]), numbers("y", [1, 1, 1]), numbers("z", [4, 4, 5]));
-  const { offsets, total, rows } = binFrame(frame, 255);
-  expect([...offsets]).toEqual([0, 4, 6]);
+  const { starts, total, rows, records, stride } = binFrame(frame, 255);
+  expect([...starts]).toEqual([0, 4, 6]);
   expect(total).toBe(9);
   expect(rows).toBe(3);
+  // Row by row, eight bytes apart.
+  expect(stride).toBe(8);
+  expect([...records.subarray(8, 11)]).toEqual([2, 1, 1]);
+  expect([...records.subarray(16, 19)]).toEqual([3, 1, 2]);
 });

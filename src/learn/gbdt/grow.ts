@@ -4,8 +4,12 @@
  */
 import type { Tree } from "../types.ts";
 import type { BinnedFrame } from "./bins.ts";
-import { addRows, makeHistogramPool, subtract } from "./histogram.ts";
-import { bestSplit, type Split, type SplitRules, type Sums } from "./split.ts";
+import { type Bounds, bestValue, FREE, type SplitRules, type Sums } from "./gain.ts";
+import type { Grid } from "./grid.ts";
+import { makeHistogramPool } from "./histogram.ts";
+import { type Arena, type Drawn, type Histogram, type Kernels, WIDTH } from "./kernels.ts";
+import { makeNodes } from "./nodes.ts";
+import { makeSplitFinder, type Split } from "./split.ts";
 
 export interface GrowRules extends SplitRules {
   readonly leaves: number;
@@ -19,6 +23,8 @@ export interface Leaf {
   readonly from: number;
   readonly to: number;
   readonly sums: Sums;
+  /** What its value may be. */
+  readonly bounds: Bounds;
 }
 
 /** A tree whose leaves have no values yet, and which bins its splits send left, a node each. */
@@ -31,29 +37,29 @@ export interface GrownTree {
 interface OpenLeaf extends Leaf {
   readonly depth: number;
   readonly split: Split | null;
-  readonly histogram: Float64Array | null;
+  readonly histogram: Histogram | null;
 }
 
 /**
  * A function that grows a tree on rows (reordered in place, so that each leaf's lie together) and
- * columns (ascending) from one gradient and hessian a row.
+ * columns from gradient and hessian of each row, side by side in `pairs` and on `grid`.
  */
-export const makeGrower = (binned: BinnedFrame, rules: GrowRules) => {
-  const pool = makeHistogramPool(binned.total);
-  const scratch = new Int32Array(binned.rows);
-  const ordered = new Float64Array(binned.rows * 2);
+export const makeGrower = (
+  binned: BinnedFrame,
+  rules: GrowRules,
+  kernels: Kernels,
+  arena: Arena,
+) => {
+  const pool = makeHistogramPool(binned.total, kernels, arena);
+  const scratch = arena.integers(binned.rows);
+  const bestSplit = makeSplitFinder(binned, rules);
 
-  return (
-    rows: Int32Array,
-    columns: Int32Array,
-    gradient: Float64Array,
-    hessian: Float64Array,
-  ): GrownTree => {
+  return (rows: Int32Array, drawn: Drawn, pairs: Float32Array, grid: Grid): GrownTree => {
     const nodes = makeNodes(rules.leaves);
 
-    const histogramOf = (from: number, to: number): Float64Array => {
+    const histogramOf = (from: number, to: number): Histogram => {
       const histogram = pool.take();
-      addRows(histogram, binned, columns, rows, from, to, gradient, hessian, ordered);
+      kernels.addRows(histogram, binned, drawn, rows, from, to, pairs, grid);
       return histogram;
     };
 
@@ -68,11 +74,13 @@ export const makeGrower = (binned: BinnedFrame, rules: GrowRules) => {
     const open = (
       leaf: Leaf,
       depth: number,
-      histogram: Float64Array | null,
+      histogram: Histogram | null,
       isWanted: boolean,
     ): OpenLeaf => {
       if (histogram === null) return { ...leaf, depth, split: null, histogram };
-      const split = isWanted ? bestSplit(histogram, binned, columns, leaf.sums, rules) : null;
+      const split = isWanted
+        ? bestSplit(kernels.unpack(histogram, grid), drawn.columns, leaf.sums, leaf.bounds)
+        : null;
       if (split === null) pool.give(histogram);
       return { ...leaf, depth, split, histogram: split === null ? null : histogram };
     };
@@ -80,10 +88,13 @@ export const makeGrower = (binned: BinnedFrame, rules: GrowRules) => {
     /** The two children of a leaf; `isLast` says that neither will be split again. */
     const part = (leaf: OpenLeaf, split: Split, isLast: boolean): [OpenLeaf, OpenLeaf] => {
       const { from, to, sums } = leaf;
-      const middle = partition(rows, from, to, binned.columns[split.column]!.bins, split, scratch);
+      const { bins } = binned.columns[split.column]!;
+      const middle = kernels.part(rows, from, to, bins, split.goesLeft, scratch);
       const [leftNode, rightNode] = nodes.split(leaf.node, split, sums.hessian);
-      const left: Leaf = { node: leftNode, from, to: middle, sums: split.left };
-      const right: Leaf = { node: rightNode, from: middle, to, sums: less(sums, split.left) };
+      const rest = less(sums, split.left);
+      const [below, above] = boundsOf(leaf, split, rest, rules);
+      const left: Leaf = { node: leftNode, from, to: middle, sums: split.left, bounds: below };
+      const right: Leaf = { node: rightNode, from: middle, to, sums: rest, bounds: above };
       const depth = leaf.depth + 1;
       const wantsLeft = !isLast && isSplittable(left.sums, depth);
       const wantsRight = !isLast && isSplittable(right.sums, depth);
@@ -95,16 +106,17 @@ export const makeGrower = (binned: BinnedFrame, rules: GrowRules) => {
       // Only the smaller child's rows are read; the larger is what remains of the parent.
       const isLeftSmaller = left.sums.rows <= right.sums.rows;
       const smaller = isLeftSmaller ? histogramOf(from, middle) : histogramOf(middle, to);
-      subtract(parent, smaller);
+      kernels.subtract(parent, smaller);
       return [
         open(left, depth, isLeftSmaller ? smaller : parent, wantsLeft),
         open(right, depth, isLeftSmaller ? parent : smaller, wantsRight),
       ];
     };
 
-    const root = { node: 0, from: 0, to: rows.length, sums: sumsOf(rows, gradient, hessian) };
-    const worthIt = rules.leaves > 1 && isSplittable(root.sums, 0);
-    const leaves = [open(root, 0, worthIt ? histogramOf(0, rows.length) : null, worthIt)];
+    const whole = rules.leaves > 1 && rows.length > 1 ? histogramOf(0, rows.length) : null;
+    const sums = sumsOf(rows, pairs, whole && kernels.unpack(whole, grid), binned, drawn);
+    const root = { node: 0, from: 0, to: rows.length, sums, bounds: FREE };
+    const leaves = [open(root, 0, whole, isSplittable(sums, 0))];
     while (leaves.length < rules.leaves) {
       const at = mostPromising(leaves);
       const leaf = leaves[at]!;
@@ -120,16 +132,41 @@ export const makeGrower = (binned: BinnedFrame, rules: GrowRules) => {
   };
 };
 
+/**
+ * What the children's values may be. A split by a monotone column draws a line halfway between
+ * their values that neither side may cross, however it is split further: all leaves on one side
+ * then stay in order with all leaves on the other.
+ */
+const boundsOf = (
+  { bounds }: Leaf,
+  { column, left }: Split,
+  right: Sums,
+  rules: SplitRules,
+): [Bounds, Bounds] => {
+  const sign = rules.signs?.[column] ?? 0;
+  if (sign === 0) return [bounds, bounds];
+  const { low, high } = bounds;
+  const line =
+    (bestValue(left.gradient, left.hessian, rules, bounds) +
+      bestValue(right.gradient, right.hessian, rules, bounds)) /
+    2;
+  const [under, over] = [
+    { low, high: line },
+    { low: line, high },
+  ];
+  return sign > 0 ? [under, over] : [over, under];
+};
+
 /** Adds a grown tree to the margins: by leaf for the rows it grew on, by its bins for others. */
 export const addGrown = (
   { tree, leaves, goesLeft }: GrownTree,
   binned: BinnedFrame,
   rows: Int32Array,
   margins: Float64Array,
+  kernels: Kernels,
 ): void => {
   for (const { node, from, to } of leaves) {
-    const value = tree.value[node]!;
-    for (let i = from; i < to; i++) margins[rows[i]!]! += value;
+    kernels.addValue(margins, rows, from, to, tree.value[node]!);
   }
   if (rows.length === binned.rows) return;
   const isGrownOn = new Uint8Array(binned.rows);
@@ -154,39 +191,30 @@ const mostPromising = (leaves: readonly OpenLeaf[]): number => {
   return best;
 };
 
-/** Moves the rows that go left before those that go right, both in their order; where they part. */
-const partition = (
+/** The sums of all rows: those of any column's bins, since sums of numbers of a grid are exact. */
+const sumsOf = (
   rows: Int32Array,
-  from: number,
-  to: number,
-  bins: Uint8Array,
-  split: Split,
-  scratch: Int32Array,
-): number => {
-  const { goesLeft } = split;
-  let left = from;
-  let right = 0;
-  for (let i = from; i < to; i++) {
-    const row = rows[i]!;
-    // Both places are written and one of the counts moves: no branch to guess wrong.
-    const isLeft = goesLeft[bins[row]!]!;
-    rows[left] = row;
-    scratch[right] = row;
-    left += isLeft;
-    right += 1 - isLeft;
+  pairs: Float32Array,
+  cells: Float64Array | null,
+  { starts, columns }: BinnedFrame,
+  drawn: Drawn,
+): Sums => {
+  let gradient = 0;
+  let hessian = 0;
+  const c = drawn.columns[0];
+  if (cells !== null && c !== undefined) {
+    const end = (starts[c]! + columns[c]!.size) * WIDTH;
+    for (let at = starts[c]! * WIDTH; at < end; at += WIDTH) {
+      gradient += cells[at]!;
+      hessian += cells[at + 1]!;
+    }
+  } else {
+    for (const row of rows) {
+      gradient += pairs[2 * row]!;
+      hessian += pairs[2 * row + 1]!;
+    }
   }
-  for (let i = 0; i < right; i++) rows[left + i] = scratch[i]!;
-  return left;
-};
-
-const sumsOf = (rows: Int32Array, gradient: Float64Array, hessian: Float64Array): Sums => {
-  let g = 0;
-  let h = 0;
-  for (let i = 0; i < rows.length; i++) {
-    g += gradient[rows[i]!]!;
-    h += hessian[rows[i]!]!;
-  }
-  return { gradient: g, hessian: h, rows: rows.length };
+  return { gradient, hessian, rows: rows.length };
 };
 
 const less = (whole: Sums, part: Sums): Sums => ({
@@ -194,48 +222,3 @@ const less = (whole: Sums, part: Sums): Sums => ({
   hessian: whole.hessian - part.hessian,
   rows: whole.rows - part.rows,
 });
-
-/** The flat arrays of a tree with at most `leaves` leaves, filled split by split. */
-const makeNodes = (leaves: number) => {
-  const most = 2 * leaves - 1;
-  const feature = new Int32Array(most).fill(-1);
-  const threshold = new Float32Array(most);
-  const missingLeft = new Uint8Array(most);
-  const left = new Int32Array(most).fill(-1);
-  const right = new Int32Array(most).fill(-1);
-  const gain = new Float64Array(most);
-  const cover = new Float64Array(most);
-  const categories: (readonly number[] | null)[] = [null];
-  const goesLeft: (Uint8Array | null)[] = [null];
-  let count = 1;
-
-  const split = (node: number, made: Split, hessian: number): [number, number] => {
-    feature[node] = made.column;
-    threshold[node] = made.threshold;
-    categories[node] = made.categories;
-    goesLeft[node] = made.goesLeft;
-    missingLeft[node] = made.goesLeft[0]!;
-    gain[node] = made.gain;
-    cover[node] = hessian;
-    left[node] = count;
-    right[node] = count + 1;
-    categories.push(null, null);
-    goesLeft.push(null, null);
-    count += 2;
-    return [count - 2, count - 1];
-  };
-
-  const tree = (): Tree => ({
-    feature: feature.slice(0, count),
-    threshold: threshold.slice(0, count),
-    categories,
-    missingLeft: missingLeft.slice(0, count),
-    left: left.slice(0, count),
-    right: right.slice(0, count),
-    value: new Float64Array(count),
-    gain: gain.slice(0, count),
-    cover: cover.slice(0, count),
-  });
-
-  return { split, tree, cover, goesLeft };
-};

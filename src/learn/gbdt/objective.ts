@@ -2,21 +2,30 @@
  * What a fit makes small. An objective gives the first margin, each row's gradient and hessian
  * at the present margin, the mean loss, and, for quantiles, each leaf's value.
  */
-import { logit, sigmoid, softplus } from "../math.ts";
+import { exp, log, logit, softplus } from "../math.ts";
 import { baseRate, weightedMean, weightedQuantile } from "../sample.ts";
+import type { TreeModel } from "../types.ts";
+import type { Kernels } from "./kernels.ts";
 
-export type ObjectiveName = "log_loss" | "squared_error" | "quantile";
+export type ObjectiveName = TreeModel["objective"];
+
+export const OBJECTIVES: readonly ObjectiveName[] = [
+  "log_loss",
+  "squared_error",
+  "quantile",
+  "poisson",
+];
 
 export interface Objective {
   /** The best margin without any column. */
   base(target: Float64Array, weight: Float64Array | null): number;
-  /** Fills gradient and hessian, one a row. */
+  /** Fills `pairs` with gradient and hessian, row by row. */
   derive(
     margin: Float64Array,
     target: Float64Array,
     weight: Float64Array | null,
-    gradient: Float64Array,
-    hessian: Float64Array,
+    pairs: Float32Array,
+    kernels: Kernels,
   ): void;
   /** The weighted mean loss at these margins. */
   loss(margin: Float64Array, target: Float64Array, weight: Float64Array | null): number;
@@ -26,21 +35,19 @@ export interface Objective {
 
 /** The objective of that name; `quantile` in (0, 1) counts for "quantile" only. */
 export const makeObjective = (name: ObjectiveName, quantile: number): Objective =>
-  name === "log_loss" ? logLoss : name === "squared_error" ? squaredError : pinball(quantile);
-
-/** Keeps a certain row's hessian off 0, where a leaf's step would explode. */
-const LEAST_HESSIAN = 1e-16;
+  name === "log_loss"
+    ? logLoss
+    : name === "squared_error"
+      ? squaredError
+      : name === "poisson"
+        ? poisson
+        : pinball(quantile);
 
 const logLoss: Objective = {
   refit: null,
   base: (target, weight) => logit(baseRate(target, weight)),
-  derive: (margin, target, weight, gradient, hessian) => {
-    for (let i = 0; i < margin.length; i++) {
-      const p = sigmoid(margin[i]!);
-      const w = weight === null ? 1 : weight[i]!;
-      gradient[i] = (p - target[i]!) * w;
-      hessian[i] = (p * (1 - p) + LEAST_HESSIAN) * w;
-    }
+  derive: (margin, target, weight, pairs, kernels) => {
+    kernels.logLoss(margin, target, weight, pairs);
   },
   loss: (margin, target, weight) =>
     meanOf(margin, weight, (m, i) => softplus(target[i] === 1 ? -m : m)),
@@ -49,14 +56,35 @@ const logLoss: Objective = {
 const squaredError: Objective = {
   refit: null,
   base: weightedMean,
-  derive: (margin, target, weight, gradient, hessian) => {
+  derive: (margin, target, weight, pairs) => {
     for (let i = 0; i < margin.length; i++) {
       const w = weight === null ? 1 : weight[i]!;
-      gradient[i] = (margin[i]! - target[i]!) * w;
-      hessian[i] = w;
+      pairs[2 * i] = (margin[i]! - target[i]!) * w;
+      pairs[2 * i + 1] = w;
     }
   },
   loss: (margin, target, weight) => meanOf(margin, weight, (m, i) => (m - target[i]!) ** 2),
+};
+
+/** Keeps the step of a leaf whose expected counts are next to 0 from overshooting. */
+const LARGEST_STEP = 0.7;
+/** A mean count below this is taken for this, so that its logarithm stays finite. */
+const LEAST_COUNT = 1e-9;
+
+// The margin is the logarithm of the expected count. Newton's hessian e^m is too small where the
+// model expects nothing and something comes; e^(m + 0.7) holds each step to about e^0.7 = 2.
+const poisson: Objective = {
+  refit: null,
+  base: (target, weight) => log(Math.max(weightedMean(target, weight), LEAST_COUNT)),
+  derive: (margin, target, weight, pairs) => {
+    for (let i = 0; i < margin.length; i++) {
+      const w = weight === null ? 1 : weight[i]!;
+      pairs[2 * i] = (exp(margin[i]!) - target[i]!) * w;
+      pairs[2 * i + 1] = exp(margin[i]! + LARGEST_STEP) * w;
+    }
+  },
+  // The part of the deviance that depends on the margin.
+  loss: (margin, target, weight) => meanOf(margin, weight, (m, i) => exp(m) - target[i]! * m),
 };
 
 // The pinball loss has no second derivative, so a Newton step has the wrong length: the trees are
@@ -64,11 +92,11 @@ const squaredError: Objective = {
 const pinball = (q: number): Objective => ({
   refit: q,
   base: (target, weight) => weightedQuantile(target, weight, q),
-  derive: (margin, target, weight, gradient, hessian) => {
+  derive: (margin, target, weight, pairs) => {
     for (let i = 0; i < margin.length; i++) {
       const w = weight === null ? 1 : weight[i]!;
-      gradient[i] = (target[i]! > margin[i]! ? -q : 1 - q) * w;
-      hessian[i] = w;
+      pairs[2 * i] = (target[i]! > margin[i]! ? -q : 1 - q) * w;
+      pairs[2 * i + 1] = w;
     }
   },
   loss: (margin, target, weight) =>

@@ -1,6 +1,7 @@
 import { SluiceError } from "../../errors.ts";
+import type { Column } from "../types.ts";
 import { MOST_BINS } from "./bins.ts";
-import type { ObjectiveName } from "./objective.ts";
+import { OBJECTIVES, type ObjectiveName } from "./objective.ts";
 
 /** How gradient-boosted trees are grown. */
 export interface GbdtOptions {
@@ -16,6 +17,8 @@ export interface GbdtOptions {
   readonly minRows: number;
   /** Sum of hessian a leaf at least. */
   readonly minHessian: number;
+  /** Taken off the sum of gradients of a leaf: draws its value to 0, and small ones onto it. */
+  readonly l1: number;
   /** Added to the hessian of a leaf: draws its value towards 0. */
   readonly l2: number;
   /** A split must gain more than this. */
@@ -29,6 +32,11 @@ export interface GbdtOptions {
   readonly objective: ObjectiveName;
   /** The quantile to forecast, in (0, 1); read for the objective "quantile" only. */
   readonly quantile?: number;
+  /**
+   * By the name of a number column: 1 where the answer may not fall as it grows, -1 where it may
+   * not rise, 0 as if it were not named.
+   */
+  readonly monotone?: Readonly<Record<string, number>>;
 }
 
 export const GBDT_DEFAULTS: GbdtOptions = {
@@ -38,6 +46,7 @@ export const GBDT_DEFAULTS: GbdtOptions = {
   depth: 0,
   minRows: 20,
   minHessian: 1e-3,
+  l1: 0,
   l2: 1,
   minGain: 0,
   rowShare: 1,
@@ -46,7 +55,7 @@ export const GBDT_DEFAULTS: GbdtOptions = {
   objective: "log_loss",
 };
 
-type NumericOption = Exclude<keyof GbdtOptions, "objective">;
+type NumericOption = Exclude<keyof GbdtOptions, "objective" | "monotone">;
 
 /** Accepted ranges: [low, high, whether it must be an integer, whether low itself is refused]. */
 const RANGES: Record<NumericOption, readonly [number, number, boolean, boolean]> = {
@@ -56,6 +65,7 @@ const RANGES: Record<NumericOption, readonly [number, number, boolean, boolean]>
   depth: [0, 1_000, true, false],
   minRows: [1, Number.MAX_SAFE_INTEGER, true, false],
   minHessian: [0, Number.MAX_VALUE, false, false],
+  l1: [0, Number.MAX_VALUE, false, false],
   l2: [0, Number.MAX_VALUE, false, false],
   minGain: [0, Number.MAX_VALUE, false, false],
   rowShare: [0, 1, false, true],
@@ -81,12 +91,33 @@ export const checkOptions = (options: GbdtOptions): void => {
       } ${high}.`,
     });
   }
-  const known: readonly string[] = ["log_loss", "squared_error", "quantile"];
-  if (known.includes(options.objective)) return;
+  if (OBJECTIVES.includes(options.objective)) return;
   throw new SluiceError({
     code: "bad_option",
     status: 422,
     detail: `gbdt option objective is ${options.objective}`,
-    fix: `Give one of ${known.join(", ")}.`,
+    fix: `Give one of ${OBJECTIVES.join(", ")}.`,
   });
+};
+
+/** The sign of each column, null where none is monotone. Throws `bad_option` for one it cannot be. */
+export const signsOf = (
+  { monotone = {} }: GbdtOptions,
+  columns: readonly Column[],
+): Int8Array | null => {
+  const signs = new Int8Array(columns.length);
+  for (const [name, sign] of Object.entries(monotone)) {
+    const at = columns.findIndex((column) => column.name === name);
+    if (columns[at]?.kind === "number" && [-1, 0, 1].includes(sign)) {
+      signs[at] = sign;
+      continue;
+    }
+    throw new SluiceError({
+      code: "bad_option",
+      status: 422,
+      detail: `gbdt option monotone.${name} is ${sign}, the column ${columns[at]?.kind ?? "absent"}`,
+      fix: "Give -1, 0 or 1 to the names of number columns.",
+    });
+  }
+  return signs.some((sign) => sign !== 0) ? signs : null;
 };

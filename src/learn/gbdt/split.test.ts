@@ -3,10 +3,12 @@ import fc from "fast-check";
 import { categories, frameOf, numbers } from "../testing.ts";
 import type { Frame } from "../types.ts";
 import { binFrame } from "./bins.ts";
-import { addRows, WIDTH } from "./histogram.ts";
-import { bestSplit, type SplitRules } from "./split.ts";
+import { FREE, type SplitRules } from "./gain.ts";
+import { gridOf } from "./grid.ts";
+import { plain } from "./plain.ts";
+import { makeSplitFinder } from "./split.ts";
 
-const RULES: SplitRules = { l2: 0, minGain: 0, minRows: 1, minHessian: 0 };
+const RULES: SplitRules = { l1: 0, l2: 0, minGain: 0, minRows: 1, minHessian: 0, signs: null };
 
 /** The best split of all the frame's rows. */
 const splitOf = (
@@ -18,13 +20,17 @@ const splitOf = (
   const binned = binFrame(frame, 255);
   const rows = Int32Array.from({ length: frame.rows }, (_, i) => i);
   const columns = Int32Array.from(frame.columns, (_, c) => c);
-  const histogram = new Float64Array(binned.total * WIDTH);
-  const [gradient, hessian] = [Float64Array.from(gradients), Float64Array.from(hessians)];
-  const scratch = new Float64Array(2 * frame.rows);
-  addRows(histogram, binned, columns, rows, 0, frame.rows, gradient, hessian, scratch);
-  const sum = (values: Float64Array) => values.reduce((a, b) => a + b, 0);
-  const sums = { gradient: sum(gradient), hessian: sum(hessian), rows: frame.rows };
-  return bestSplit(histogram, binned, columns, sums, { ...RULES, ...rules });
+  const pairs = Float32Array.from({ length: 2 * frame.rows }, (_, i) =>
+    i % 2 === 0 ? gradients[i >> 1]! : hessians[i >> 1]!,
+  );
+  const grid = gridOf(frame.rows, ...plain.largest(pairs));
+  plain.snap(pairs, grid);
+  const cells = new Float64Array(binned.total * plain.cell);
+  const drawn = { columns, groups: new Uint8Array(1).fill(1) };
+  plain.addRows(cells, binned, drawn, rows, 0, frame.rows, pairs, grid);
+  const sum = (at: number) => pairs.reduce((total, x, i) => total + (i % 2 === at ? x : 0), 0);
+  const sums = { gradient: sum(0), hessian: sum(1), rows: frame.rows };
+  return makeSplitFinder(binned, { ...RULES, ...rules })(cells, columns, sums, FREE);
 };
 
 const X = (...values: number[]) => frameOf(numbers("x", values));

@@ -1,27 +1,23 @@
 /*
- * The best split of a leaf, from its histogram. A side's score is G^2 / (H + l2), what the loss
- * (to second order, times two) falls when that side gets its own value -G / (H + l2); a split's
- * gain is the sides' scores minus the whole's (Friedman 2001; Chen and Guestrin 2016).
+ * The best split of a leaf, from its histogram. A split's gain is the worth of its sides (gain.ts)
+ * minus the worth of the whole.
  */
-import type { BinnedFrame, CategoryBins, NumberBins } from "./bins.ts";
-import { WIDTH } from "./histogram.ts";
+import type { BinnedFrame, NumberBins } from "./bins.ts";
+import {
+  type Bounds,
+  bestValue,
+  type GainOf,
+  isFree,
+  makeGain,
+  type SplitRules,
+  type Sums,
+  scores,
+  worth,
+} from "./gain.ts";
+import { WIDTH } from "./kernels.ts";
+import { makeSetFinder } from "./sets.ts";
 
-/** What a split must keep to. */
-export interface SplitRules {
-  readonly l2: number;
-  readonly minGain: number;
-  readonly minRows: number;
-  readonly minHessian: number;
-}
-
-/** Sums over the rows of a leaf. */
-export interface Sums {
-  readonly gradient: number;
-  readonly hessian: number;
-  readonly rows: number;
-}
-
-/** A split: `goesLeft[bin]` is 1 for the bins of the column that go left, whatever its kind. */
+/** A split of a leaf: `goesLeft[bin]` is 1 for the bins that go left, whatever the column's kind. */
 export interface Split {
   readonly column: number;
   readonly gain: number;
@@ -31,170 +27,129 @@ export interface Split {
   readonly left: Sums;
 }
 
-// Many categories leave much room to fit noise, so sets of them are held to harder rules.
-/** Up to so many categories present, each is tried alone against the others. */
-const ONE_BY_ONE = 4;
-/** Added to a category's hessian before its mean gradient is compared with others'. */
-const SMOOTHING = 10;
-const EXTRA_L2 = 10;
-/** Rows that a set must grow by before it is tried again. */
-const GROUP_ROWS = 100;
-const LARGEST_SET = 32;
-
 const ROUNDING = 1e-12;
 
-/** The split of largest gain among the columns, the first of equals; null when none may be made. */
-export const bestSplit = (
-  histogram: Float64Array,
-  binned: BinnedFrame,
-  columns: Int32Array,
-  sums: Sums,
-  rules: SplitRules,
-): Split | null => {
-  // Rows of equal gradients gain nothing by a split, but rounding may say that they gain a hair.
-  const least = rules.minGain + ROUNDING * score(sums.gradient, sums.hessian, rules.l2);
-  let best: Split | null = null;
-  for (const c of columns) {
-    const column = binned.columns[c]!;
-    const start = binned.offsets[c]! * WIDTH;
-    const toBeat: number = best?.gain ?? least;
-    best =
-      (column.kind === "number"
-        ? bestNumberSplit(histogram, start, c, column, sums, rules, toBeat)
-        : bestCategorySplit(histogram, start, c, column, sums, rules, toBeat)) ?? best;
-  }
-  return best;
+/**
+ * A function that finds the split of largest gain among the columns, the first of equals; null
+ * when none may be made. `cells` is an unpacked histogram, `sums` and `bounds` are the leaf's.
+ */
+export const makeSplitFinder = (binned: BinnedFrame, rules: SplitRules) => {
+  const { signs } = rules;
+  const findThreshold = makeThresholdFinder(rules);
+  const findSet = makeSetFinder(rules);
+  const goesLeft = new Uint8Array(256);
+
+  return (cells: Float64Array, columns: Int32Array, sums: Sums, bounds: Bounds): Split | null => {
+    const whole = worthOf(sums, rules, bounds);
+    const isBound = !isFree(rules, bounds);
+    // Rows of equal gradients gain nothing by a split, but rounding may say that they gain a hair.
+    let gain = rules.minGain + ROUNDING * whole;
+    let best = -1;
+    for (let i = 0; i < columns.length; i++) {
+      const c = columns[i]!;
+      const column = binned.columns[c]!;
+      const start = binned.starts[c]! * WIDTH;
+      const sign = signs === null ? 0 : signs[c]!;
+      let found: number;
+      if (column.kind === "category") {
+        found = findSet.look(cells, start, column.size, sums, whole, bounds, gain);
+        if (found > gain) findSet.keep(goesLeft);
+      } else {
+        const gainOf = isBound || sign !== 0 ? makeGain(rules, bounds, 0, sign) : null;
+        found = findThreshold.look(cells, start, column, sums, whole, gainOf, gain);
+        if (found > gain) findThreshold.keep(goesLeft);
+      }
+      if (!(found > gain)) continue;
+      gain = found;
+      best = c;
+    }
+    if (best < 0) return null;
+    return splitOf(binned, best, gain, goesLeft, cells);
+  };
 };
 
-/** What a leaf of these sums takes off the loss, times two. */
-const score = (gradient: number, hessian: number, l2: number): number =>
-  (gradient * gradient) / (hessian + l2);
+/** What a leaf of these sums takes off the loss. */
+const worthOf = (sums: Sums, rules: SplitRules, bounds: Bounds): number => {
+  if (!(sums.hessian + rules.l2 > 0)) return 0;
+  const value = bestValue(sums.gradient, sums.hessian, rules, bounds);
+  return worth(sums.gradient, sums.hessian, value, rules);
+};
 
-/** The scores of two sides together, by one division instead of two. */
-const scores = (g: number, h: number, restG: number, restH: number, l2: number): number =>
-  (g * g * (restH + l2) + restG * restG * (h + l2)) / ((h + l2) * (restH + l2));
-
-/** Thresholds from low to high; with missing rows, those are tried on both sides. */
-const bestNumberSplit = (
-  histogram: Float64Array,
-  start: number,
-  column: number,
-  { size, edges }: NumberBins,
-  sums: Sums,
-  { l2, minRows, minHessian }: SplitRules,
-  toBeat: number,
-): Split | null => {
-  const { gradient: allGradient, hessian: allHessian, rows: allRows } = sums;
-  const whole = score(allGradient, allHessian, l2);
-  const missing = histogram[start + 2]!;
-  // The last edge, all present values left, says something only against missing ones.
-  const last = missing > 0 ? size - 1 : size - 2;
-  let gain = toBeat;
+/** Finds thresholds from low to high; with missing rows, those are tried on both sides. */
+const makeThresholdFinder = ({ l2, minRows, minHessian }: SplitRules) => {
   let edge = 0;
   let missingLeft = false;
-  let left = sums;
-  for (let side = 0; side < (missing > 0 ? 2 : 1); side++) {
-    let gradient = side * histogram[start]!;
-    let hessian = side * histogram[start + 1]!;
-    let rows = side * missing;
-    for (let bin = 1; bin <= last; bin++) {
-      const at = start + bin * WIDTH;
-      gradient += histogram[at]!;
-      hessian += histogram[at + 1]!;
-      rows += histogram[at + 2]!;
-      if (rows < minRows || hessian < minHessian) continue;
-      const restHessian = allHessian - hessian;
-      if (allRows - rows < minRows || restHessian < minHessian) break;
-      const found = scores(gradient, hessian, allGradient - gradient, restHessian, l2) - whole;
-      if (!(found > gain)) continue; // the first of equals, and never NaN
-      gain = found;
-      edge = bin;
-      // Without missing rows the heavier side takes those that may come later.
-      missingLeft = missing > 0 ? side === 1 : rows * 2 > allRows;
-      left = { gradient, hessian, rows };
+
+  /** The largest gain above `toBeat`, or `toBeat`. `gainOf` null means the plain formula. */
+  const look = (
+    cells: Float64Array,
+    start: number,
+    { size }: NumberBins,
+    sums: Sums,
+    whole: number,
+    gainOf: GainOf | null,
+    toBeat: number,
+  ): number => {
+    const { gradient: allGradient, hessian: allHessian, rows: allRows } = sums;
+    const missing = cells[start + 2]!;
+    // The last edge, all present values left, says something only against missing ones.
+    const end = start + (missing > 0 ? size - 1 : size - 2) * WIDTH;
+    let gain = toBeat;
+    for (let side = 0; side < (missing > 0 ? 2 : 1); side++) {
+      let gradient = side * cells[start]!;
+      let hessian = side * cells[start + 1]!;
+      let rows = side * missing;
+      for (let i = start + WIDTH; i <= end; i += WIDTH) {
+        gradient += cells[i]!;
+        hessian += cells[i + 1]!;
+        rows += cells[i + 2]!;
+        if (rows < minRows || hessian < minHessian) continue;
+        const rest = allHessian - hessian;
+        if (allRows - rows < minRows || rest < minHessian) break;
+        const found =
+          gainOf === null
+            ? scores(gradient, hessian, allGradient - gradient, rest, l2) - whole
+            : gainOf(gradient, hessian, sums, whole);
+        if (!(found > gain)) continue; // the first of equals, and never NaN
+        gain = found;
+        edge = (i - start) / WIDTH;
+        // Without missing rows the heavier side takes those that may come later.
+        missingLeft = missing > 0 ? side === 1 : rows * 2 > allRows;
+      }
     }
-  }
-  if (edge === 0) return null;
-  const goesLeft = new Uint8Array(256).fill(1, missingLeft ? 0 : 1, edge + 1);
-  return { column, gain, goesLeft, threshold: edges[edge - 1]!, categories: null, left };
+    return gain;
+  };
+  const keep = (goesLeft: Uint8Array): void => {
+    goesLeft.fill(0).fill(1, missingLeft ? 0 : 1, edge + 1);
+  };
+  return { look, keep };
 };
 
-/**
- * Sets of categories: in the order of their mean gradients the best set is a beginning or an end
- * (Fisher 1958), so only those are tried. Bin 0, missing and rare, always stays right.
- */
-const bestCategorySplit = (
-  histogram: Float64Array,
-  start: number,
-  column: number,
-  { size, codes }: CategoryBins,
-  sums: Sums,
-  rules: SplitRules,
-  toBeat: number,
-): Split | null => {
-  const mean = (bin: number) =>
-    histogram[start + bin * WIDTH]! / (histogram[start + bin * WIDTH + 1]! + SMOOTHING);
-  const present: number[] = [];
-  for (let bin = 1; bin < size; bin++) {
-    if (histogram[start + bin * WIDTH + 2]! > 0) present.push(bin);
+/** The split that a table of bins makes of a column. */
+const splitOf = (
+  { columns, starts }: BinnedFrame,
+  c: number,
+  gain: number,
+  table: Uint8Array,
+  cells: Float64Array,
+): Split => {
+  const column = columns[c]!;
+  const goesLeft = table.slice();
+  const categories: number[] = [];
+  let edge = 0;
+  const left = { gradient: 0, hessian: 0, rows: 0 };
+  for (let bin = 0; bin < column.size; bin++) {
+    if (goesLeft[bin] === 0) continue;
+    const at = (starts[c]! + bin) * WIDTH;
+    left.gradient += cells[at]!;
+    left.hessian += cells[at + 1]!;
+    left.rows += cells[at + 2]!;
+    if (column.kind === "category") categories.push(column.codes[bin]!);
+    edge = bin;
   }
-  let best = null as Prefix | null;
-  if (present.length <= ONE_BY_ONE) {
-    for (const bin of present) {
-      best = bestPrefix(histogram, start, [bin], sums, rules, 0, 1, best?.gain ?? toBeat) ?? best;
-    }
-  } else {
-    present.sort((a, b) => mean(a) - mean(b) || a - b);
-    for (const order of [present, present.toReversed()]) {
-      const beaten: number = best?.gain ?? toBeat;
-      best = bestPrefix(histogram, start, order, sums, rules, EXTRA_L2, GROUP_ROWS, beaten) ?? best;
-    }
-  }
-  if (best === null) return null;
-  const goesLeft = new Uint8Array(256);
-  for (const bin of best.bins) goesLeft[bin] = 1;
-  const categories = best.bins.map((bin) => codes[bin]!).sort((a, b) => a - b);
-  return { column, gain: best.gain, goesLeft, threshold: 0, categories, left: best.left };
+  return column.kind === "category"
+    ? { column: c, gain, goesLeft, threshold: 0, categories: categories.sort(ascending), left }
+    : { column: c, gain, goesLeft, threshold: column.edges[edge - 1]!, categories: null, left };
 };
 
-interface Prefix {
-  readonly gain: number;
-  readonly bins: readonly number[];
-  readonly left: Sums;
-}
-
-/** The best beginning of the order, tried whenever `group` more rows have joined. */
-const bestPrefix = (
-  histogram: Float64Array,
-  start: number,
-  order: readonly number[],
-  sums: Sums,
-  { l2, minRows, minHessian }: SplitRules,
-  extraL2: number,
-  group: number,
-  toBeat: number,
-): Prefix | null => {
-  // The whole keeps the plain l2: a set has to earn its freedom.
-  const whole = score(sums.gradient, sums.hessian, l2);
-  let best: Prefix | null = null;
-  let gradient = 0;
-  let hessian = 0;
-  let rows = 0;
-  let joined = 0;
-  for (const [i, bin] of order.slice(0, LARGEST_SET).entries()) {
-    const at = start + bin * WIDTH;
-    gradient += histogram[at]!;
-    hessian += histogram[at + 1]!;
-    rows += histogram[at + 2]!;
-    joined += histogram[at + 2]!;
-    if (rows < minRows || hessian < minHessian || joined < group) continue;
-    const rest = sums.hessian - hessian;
-    if (sums.rows - rows < Math.max(minRows, group) || rest < minHessian) break;
-    joined = 0;
-    const gain = scores(gradient, hessian, sums.gradient - gradient, rest, l2 + extraL2) - whole;
-    if (gain > (best?.gain ?? toBeat)) {
-      best = { gain, bins: order.slice(0, i + 1), left: { gradient, hessian, rows } };
-    }
-  }
-  return best;
-};
+const ascending = (a: number, b: number): number => a - b;

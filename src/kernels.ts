@@ -1,0 +1,76 @@
+/*
+ * The compiled inner loops of training (kernels/gbdt.ts), and threads to run them. Models are the
+ * same with them or without, and with any number of threads; only the time is not.
+ */
+import { availableParallelism } from "node:os";
+import { readAsset } from "./assets.ts";
+import type { Start } from "./kernels-worker.ts";
+import { useKernels } from "./learn/gbdt/chosen.ts";
+import type { Kernels } from "./learn/gbdt/kernels.ts";
+import { plain } from "./learn/gbdt/plain.ts";
+import { MOST_MEMBERS, makeTeam } from "./learn/gbdt/team.ts";
+import { callsOf, makeMemory, makeWasmKernels } from "./learn/gbdt/wasm.ts";
+
+export interface StartedKernels {
+  readonly kernels: Kernels;
+  /** Ends the threads. */
+  stop(): Promise<void>;
+}
+
+/** Threads pay from so many rows on; below, a fit is over before they have warmed up. */
+const THREADED_ROWS = 200_000;
+
+/** Chooses this process's kernels for fits of up to so many rows; its threads end with it. */
+export async function prepareKernels(rows: number): Promise<void> {
+  const threads = rows < THREADED_ROWS ? 1 : availableParallelism();
+  const { kernels } = await startKernels(threads);
+  useKernels(kernels);
+}
+
+/** Kernels for so many threads; plain ones where this engine has no WebAssembly with SIMD. */
+export async function startKernels(threads: number): Promise<StartedKernels> {
+  const bytes = await readAsset("kernels");
+  let module: WebAssembly.Module;
+  try {
+    module = await WebAssembly.compile(bytes);
+  } catch {
+    return { kernels: plain, stop: async () => {} };
+  }
+  const memory = makeMemory();
+  const calls = callsOf(module, memory);
+  const size = Math.min(Math.max(1, threads), MOST_MEMBERS);
+  if (size === 1) return { kernels: makeWasmKernels(calls, memory), stop: async () => {} };
+  const workers = await Promise.all(
+    Array.from({ length: size - 1 }, (_, i) => startWorker({ bytes, memory, member: i + 1 })),
+  );
+  const team = makeTeam(memory, calls, size);
+  return {
+    kernels: makeWasmKernels(calls, memory, team),
+    stop: async () => {
+      const stopped = workers.map((worker) => said(worker, "stopped"));
+      team.stop();
+      await Promise.all(stopped);
+      for (const worker of workers) worker.terminate();
+    },
+  };
+}
+
+async function startWorker(start: Start): Promise<Worker> {
+  const worker = new Worker(new URL("./kernels-worker.ts", import.meta.url).href);
+  worker.unref(); // a program that forgets to stop its threads may still end
+  const ready = said(worker, "ready");
+  worker.postMessage(start);
+  await ready;
+  return worker;
+}
+
+/** Resolves when the worker says that word, rejects when it fails. */
+const said = (worker: Worker, word: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    worker.addEventListener("message", ({ data }) => {
+      if (data === word) resolve();
+    });
+    worker.addEventListener("error", ({ message }) => {
+      reject(new Error(`A kernel thread failed: ${message}`));
+    });
+  });
