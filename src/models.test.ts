@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SluiceError } from "./errors.ts";
-import { parseModel, readModels } from "./models.ts";
+import { type MarketFile, marketModels, parseModel, readModels } from "./models.ts";
 
 const SMALL = `
 name = "doge"
@@ -29,6 +29,9 @@ function refusal(work: () => unknown): SluiceError {
   throw new Error("it was accepted");
 }
 
+/** The file of a market model. */
+const market = (text: string): MarketFile => parseModel("doge.toml", text) as MarketFile;
+
 /** The error for the small model with one piece of its text made otherwise. */
 const refusedFor = (from: string, to: string): SluiceError => {
   if (!SMALL.includes(from)) throw new Error(`the small model has no ${from}`);
@@ -36,11 +39,13 @@ const refusedFor = (from: string, to: string): SluiceError => {
 };
 
 describe("built in", () => {
-  test("three models, each of the market that it is named after, every four hours", () => {
+  test("three of markets, each named after its own, every four hours; and a table", () => {
     const models = readModels(null);
-    expect([...models.keys()].sort()).toEqual(["ada", "btc", "eth"]);
-    for (const [name, model] of models) {
-      expect(model.name).toBe(name);
+    expect([...models.keys()].sort()).toEqual(["ada", "btc", "eth", "income"]);
+    for (const [name, model] of models) expect(model.name).toBe(name);
+    expect(marketModels(models)).toHaveLength(3);
+    for (const model of marketModels(models)) {
+      const { name } = model;
       expect(model.collect.market).toBe(`KRW-${name.toUpperCase()}`);
       const all = [model.collect.market, ...model.collect.others].sort();
       expect(all).toEqual(["KRW-ADA", "KRW-BTC", "KRW-ETH"]);
@@ -53,7 +58,7 @@ describe("built in", () => {
 
 describe("one file", () => {
   test("that says little gets the defaults", () => {
-    const model = parseModel("doge.toml", SMALL);
+    const model = market(SMALL);
     expect(model).toMatchObject({
       name: "doge",
       description: "",
@@ -68,7 +73,7 @@ describe("one file", () => {
 
   test("in which a group is given in part keeps the rest of its defaults", () => {
     const text = SMALL.replace("[evaluate]", "[train.gbdt]\nrounds = 3\n[evaluate]");
-    const { gbdt, quantile } = parseModel("doge.toml", text).train;
+    const { gbdt, quantile } = market(text).train;
     expect(gbdt).toMatchObject({ rounds: 3, leaves: 7 });
     expect(quantile.rounds).toBe(120);
   });
@@ -84,7 +89,7 @@ describe("one file", () => {
           ...["2023-05-01T00:00:00", "2023-05-01 00:00:00", "2023-05-01T09:00:00+09:00"],
         ];
         for (const text of texts) {
-          const model = parseModel("doge.toml", SMALL.replace('"2023-05-01"', text));
+          const model = market(SMALL.replace('"2023-05-01"', text));
           expect([zoneNow, text, model.collect.since]).toEqual([zoneNow, text, wanted]);
         }
       }
@@ -109,7 +114,8 @@ describe("a broken file names file, path and value", () => {
     ['name = "doge"', 'name = ""', "name", '""'],
     ['name = "doge"', "", "name", "absent"],
     ['name = "doge"', "name = 7", "name", "7"],
-    ['kind = "market"', 'kind = "table"', "kind", '"table"'],
+    ['kind = "market"', 'kind = "stock"', "kind", '"stock"'],
+    ['kind = "market"', 'kind = "table"', "table", "absent"],
     ['kind = "market"', 'kind = "market"\ncolour = "red"', "colour", '"colour"'],
     ['"KRW-DOGE"', '"DOGE"', "collect.market", '"DOGE"'],
     ['"KRW-DOGE"', '"krw-doge"', "collect.market", '"krw-doge"'],

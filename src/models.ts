@@ -4,101 +4,38 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Cron } from "croner";
 import { parse } from "smol-toml";
 import * as v from "valibot";
 import ada from "../models/ada.toml" with { type: "text" };
 import btc from "../models/btc.toml" with { type: "text" };
 import eth from "../models/eth.toml" with { type: "text" };
+import income from "../models/income.toml" with { type: "text" };
 import { reasonOf, SluiceError } from "./errors.ts";
+import { type MarketFile, marketModel } from "./models/market.ts";
+import { type TableFile, tableModel } from "./models/table.ts";
+
+export { MODEL_NAME } from "./models/fields.ts";
+export type { MarketFile } from "./models/market.ts";
+export type { TableFile } from "./models/table.ts";
 
 const builtIn: Readonly<Record<string, string>> = {
   "ada.toml": ada,
   "btc.toml": btc,
   "eth.toml": eth,
+  "income.toml": income,
 };
 
-const whole = (min: number, max: number) =>
-  v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
-const real = (min: number, max: number) => v.pipe(v.number(), v.minValue(min), v.maxValue(max));
+/** A model's file: which kind it is decides what it says. */
+export type ModelFile = MarketFile | TableFile;
 
-/** The names of models: they are parts of addresses and of commands. */
-export const MODEL_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+/** Whether a model forecasts candles. */
+export const isMarket = (model: ModelFile): model is MarketFile => model.kind === "market";
 
-const market = v.pipe(
-  v.string(),
-  v.regex(/^[A-Z0-9]{2,10}-[A-Z0-9]{1,15}$/, "expected a market such as KRW-BTC"),
-);
+/** The models that forecast candles. */
+export const marketModels = (models: ReadonlyMap<string, ModelFile>): MarketFile[] =>
+  [...models.values()].filter(isMarket);
 
-/** A date, or an instant with its zone: one without would be read in the machine's own. */
-const DATE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/;
-
-const date = v.pipe(
-  v.union([v.string(), v.date()]),
-  // A date of TOML's own is one already; without a zone it is UTC.
-  v.transform((d) => (typeof d !== "string" ? d.getTime() : DATE.test(d) ? Date.parse(d) : NaN)),
-  v.check((t) => Number.isFinite(t), "expected a date such as 2022-01-01"),
-);
-
-const cron = v.pipe(
-  v.string(),
-  v.check((pattern) => {
-    try {
-      return new Cron(pattern, { paused: true, timezone: "UTC" }).nextRun() !== null;
-    } catch {
-      return false;
-    }
-  }, "expected a cron pattern that comes due, read in UTC"),
-);
-
-const trees = {
-  rounds: v.optional(whole(1, 5_000), 120),
-  rate: v.optional(real(0.0001, 1), 0.05),
-  leaves: v.optional(whole(2, 1_024), 7),
-  depth: v.optional(whole(1, 32), 4),
-  min_rows: v.optional(whole(1, 1_000_000), 60),
-  l2: v.optional(real(0, 1e6), 1),
-  row_share: v.optional(real(0.05, 1), 1),
-  column_share: v.optional(real(0.05, 1), 1),
-};
-
-const marketModel = v.strictObject({
-  name: v.pipe(v.string(), v.regex(MODEL_NAME, `expected ${MODEL_NAME.source}`)),
-  kind: v.literal("market"),
-  description: v.optional(v.string(), ""),
-  collect: v.pipe(
-    v.strictObject({ market, others: v.optional(v.array(market), []), since: date }),
-    v.forward(
-      v.check(
-        ({ market: own, others }) => new Set([own, ...others]).size === 1 + others.length,
-        "expected other markets, each once",
-      ),
-      ["others"],
-    ),
-  ),
-  schedule: v.strictObject({ cron }),
-  train: v.strictObject({
-    seed: v.optional(whole(0, 2 ** 31 - 1), 7),
-    half_life_days: v.optional(real(1, 100_000), 365),
-    trainers: v.pipe(v.array(v.picklist(["gbdt", "logistic"])), v.minLength(1)),
-    gbdt: v.optional(v.strictObject(trees), {}),
-    quantile: v.optional(v.strictObject(trees), {}),
-    logistic: v.optional(v.strictObject({ l2: v.optional(real(0, 1e9), 100) }), {}),
-  }),
-  evaluate: v.strictObject({
-    fold_candles: v.optional(whole(6, 100_000), 252),
-    min_train_candles: v.optional(whole(50, 1_000_000), 1_000),
-    candles: v.optional(whole(50, 1_000_000), 3_780),
-  }),
-  promote: v.strictObject({
-    rule: v.optional(v.picklist(["not_worse", "better"]), "not_worse"),
-    tolerance: v.optional(real(0, 1), 0.002),
-    max_auc: v.optional(real(0.5, 1), 0.99),
-  }),
-});
-
-/** A market model's file, checked, with defaults filled in. */
-export type ModelFile = v.InferOutput<typeof marketModel>;
+const modelFile = v.variant("kind", [marketModel, tableModel]);
 
 /** All model files by name, from `folder` or built in; `invalid_model_file` names every fault. */
 export function readModels(folder: string | null): ReadonlyMap<string, ModelFile> {
@@ -122,7 +59,7 @@ export function parseModel(file: string, text: string): ModelFile {
   } catch (thrown) {
     throw invalid(file, reasonOf(thrown));
   }
-  const parsed = v.safeParse(marketModel, raw);
+  const parsed = v.safeParse(modelFile, raw);
   if (parsed.success) return parsed.output;
   const faults = parsed.issues.map((issue) => {
     const path = v.getDotPath(issue) ?? "";

@@ -21,3 +21,5 @@ export type VerifyAnswer = InferOutput<typeof forms.verifyAnswer>;
 export type TokensAnswer = InferOutput<typeof forms.tokensAnswer>;
 export type TokenAnswer = InferOutput<typeof forms.tokenAnswer>;
 export type RevokedAnswer = InferOutput<typeof forms.revokedAnswer>;
+export type ImportAnswer = InferOutput<typeof forms.importAnswer>;
+export type ImportsAnswer = InferOutput<typeof forms.importsAnswer>;

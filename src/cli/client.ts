@@ -17,6 +17,10 @@ export type Call = <Body>(
 export interface CallInit {
   /** A text that is not JSON is sent as it is under this type, such as `text/csv`. */
   readonly contentType?: string;
+  /** Bytes to be sent as they come, made anew for each try; with a content type. */
+  readonly stream?: () => ReadableStream<Uint8Array>;
+  /** How long the answer may take, where that is longer than usual. */
+  readonly answerMs?: number;
 }
 
 /** Where a server listens and what it wants to see. */
@@ -37,25 +41,30 @@ export async function send<Body>(
 ): Promise<Body> {
   bypassProxies(new URL(url).hostname);
   const contentType = init.contentType ?? "application/json";
+  const content = contentOf(body, init);
   const response = await fetch(new URL(path, url), {
     method,
     headers: {
       authorization: `Bearer ${token}`,
       accept: "application/json",
-      ...(body === undefined ? {} : { "content-type": contentType }),
+      ...(content === undefined ? {} : { "content-type": contentType }),
     },
-    ...(body === undefined
-      ? {}
-      : { body: init.contentType === undefined ? JSON.stringify(body) : String(body) }),
+    ...(content === undefined ? {} : { body: content }),
     // A redirect would carry the administrator's token to an address that nobody chose.
     redirect: "error",
-    signal: AbortSignal.timeout(ANSWER_MS),
+    signal: AbortSignal.timeout(init.answerMs ?? ANSWER_MS),
   });
   const text = await response.text();
   const parsed = parse(text);
   if (!response.ok) throw problemOf(response, parsed, `${method} ${path}`);
   if (parsed === undefined && text !== "") throw notJson(`${method} ${path}`, text);
   return parsed as Body;
+}
+
+function contentOf(body: unknown, { contentType, stream }: CallInit) {
+  if (stream !== undefined) return stream();
+  if (body === undefined) return undefined;
+  return contentType === undefined ? JSON.stringify(body) : String(body);
 }
 
 /**

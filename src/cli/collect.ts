@@ -2,7 +2,7 @@
  * The data commands: collect and verify.
  */
 import { backfillPipeline } from "../flow/control.ts";
-import { type ModelFile, readModels } from "../models.ts";
+import { type ModelFile, marketModels, readModels } from "../models.ts";
 import { type Instant, iso } from "../types.ts";
 import type { IdAnswer, PipelineRunAnswer, VerifyAnswer } from "./answers.ts";
 import { assertSucceeded, followRun } from "./follow.ts";
@@ -63,7 +63,7 @@ async function askBackfill(session: Session, market: string, from: Instant): Pro
 /** The earliest instant that any model wants of each market. */
 export function sinceOfMarkets(models: ReadonlyMap<string, ModelFile>): Map<string, Instant> {
   const since = new Map<string, Instant>();
-  for (const { collect } of models.values()) {
+  for (const { collect } of marketModels(models)) {
     for (const market of [collect.market, ...collect.others]) {
       since.set(market, Math.min(collect.since, since.get(market) ?? collect.since));
     }

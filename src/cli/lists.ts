@@ -36,7 +36,7 @@ const modelTable = (items: readonly ModelItem[]): string =>
     ],
     items.map(({ name, market, champion, challenger, live, trouble }) => [
       name,
-      market,
+      market ?? "(table)",
       String(champion?.version ?? "-"),
       timeText(champion?.since),
       champion?.digest.slice(0, 12) ?? "-",
@@ -112,8 +112,8 @@ const pipelineTable = (items: readonly ModelItem[]): string =>
     ],
     items.map(({ name, schedule, last_run: run }) => [
       name,
-      schedule.cron,
-      schedule.paused ? "paused" : timeText(schedule.next),
+      schedule?.cron ?? "when asked",
+      schedule?.paused === true ? "paused" : timeText(schedule?.next),
       timeText(run?.slot),
       run?.status ?? "no run yet",
       timeText(run?.ended_at),

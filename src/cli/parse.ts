@@ -38,3 +38,9 @@ export function parseScopes(text: string, before: readonly string[] = []): reado
   }
   return [...new Set([...before, ...scopes])];
 }
+
+/** What rows are for. */
+export function parsePart(text: string): "train" | "test" {
+  if (text === "train" || text === "test") return text;
+  throw new InvalidArgumentError("Expected train or test.");
+}

@@ -4,7 +4,7 @@
 import { reasonOf } from "../errors.ts";
 import type { ForecastAnswer, PredictAnswer } from "./answers.ts";
 import { usageError } from "./failure.ts";
-import { numberText, renderFields, renderTable, timeText } from "./format.ts";
+import { numberText, plain, renderFields, renderTable, timeText } from "./format.ts";
 import type { Io, JsonOption } from "./io.ts";
 import { withSession } from "./session.ts";
 
@@ -55,16 +55,42 @@ export function rowsOf(file: string, text: string): { text: string; contentType:
 
 function predictionText({ model, predictions }: PredictAnswer): string {
   const right = (title: string) => ({ title, align: "right" as const });
+  const rows = predictions.map(cellsOf);
   const table = renderTable(
-    [right("row"), { title: "label" }, ...["probability", "p10", "p50", "p90"].map(right)],
-    predictions.map(({ label, probability, quantiles }, row) => [
-      String(row),
-      label,
-      ...[probability, quantiles.p10, quantiles.p50, quantiles.p90].map((n) => numberText(n)),
-    ]),
+    [right("row"), ...columnsOf(predictions[0])],
+    rows.map((cells, row) => [String(row), ...cells]),
     "No rows.",
   );
-  return `${model.name} version ${model.version}\n${table}`;
+  const warnings = predictions.flatMap((prediction, row) =>
+    ("warnings" in prediction ? (prediction.warnings ?? []) : []).map(
+      (text) => `row ${row}: ${plain(text)}`,
+    ),
+  );
+  const told = [...warnings.slice(0, MOST_WARNINGS)];
+  if (warnings.length > told.length) told.push(`${warnings.length - told.length} more warnings`);
+  return [`${model.name} version ${model.version}`, table, ...told].join("\n");
+}
+
+/** A file of a column's name too many has a warning a row. */
+const MOST_WARNINGS = 20;
+
+type Prediction = PredictAnswer["predictions"][number];
+
+/** What the answers of a model consist of: all have the same form. */
+function columnsOf(first: Prediction | undefined) {
+  const right = (title: string) => ({ title, align: "right" as const });
+  if (first !== undefined && "value" in first) return [right("value")];
+  const all = [{ title: "label" }, right("probability")];
+  if (first !== undefined && !("quantiles" in first)) return all;
+  return [...all, ...["p10", "p50", "p90"].map(right)];
+}
+
+function cellsOf(prediction: Prediction): string[] {
+  if ("value" in prediction) return [numberText(prediction.value)];
+  const cells = [plain(prediction.label), numberText(prediction.probability)];
+  if (!("quantiles" in prediction)) return cells;
+  const { p10, p50, p90 } = prediction.quantiles;
+  return [...cells, ...[p10, p50, p90].map((n) => numberText(n))];
 }
 
 /** Prints what the champion says about the next candle. */

@@ -5,9 +5,10 @@
 import { Command } from "commander";
 import type { CollectOptions, VerifyOptions } from "./collect.ts";
 import type { PromoteOptions } from "./control.ts";
+import type { ImportOptions } from "./import.ts";
 import type { Io, JsonOption } from "./io.ts";
 import type { RunsOptions } from "./lists.ts";
-import { parseDate, parseScopes, parseWhole, SCOPES } from "./parse.ts";
+import { parseDate, parsePart, parseScopes, parseWhole, SCOPES } from "./parse.ts";
 import type { CreateOptions } from "./token.ts";
 
 const HELP_AFTER = `
@@ -29,6 +30,7 @@ export function makeProgram(io: Io, done: (code: number) => void): Command {
       done(await work(...args));
   addServers(program, io, act);
   addData(program, io, act);
+  addTables(program, io, act);
   addModels(program, io, act);
   addFlow(program, io, act);
   addTokens(program, io, act);
@@ -78,6 +80,20 @@ function addData(program: Command, io: Io, act: Act): void {
     .option("--market <market>", "this market only, such as KRW-BTC")
     .action(
       act(async (options: VerifyOptions) => (await import("./collect.ts")).verify(io, options)),
+    );
+}
+
+function addTables(program: Command, io: Io, act: Act): void {
+  const example = "import income adult.data adult.test";
+  addAnswering(program, "import", "import rows of a table from CSV files", example)
+    .argument("<model>", "such as income")
+    .argument("[files...]", "CSV files, also compressed by gzip")
+    .option("--part <part>", "what the rows are for: train or test", parsePart)
+    .option("--download", "get the files that the model file names, checked by their sha256")
+    .action(
+      act(async (model: string, files: readonly string[], options: ImportOptions) =>
+        (await import("./import.ts")).importFiles(io, model, files, options),
+      ),
     );
 }
 

@@ -3,6 +3,7 @@
  * named here too (a test compares the two).
  */
 import init from "../../drizzle/0000_init.sql" with { type: "text" };
+import tables from "../../drizzle/0001_tables.sql" with { type: "text" };
 
 export interface Migration {
   readonly id: number;
@@ -10,4 +11,7 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const migrations: readonly Migration[] = [{ id: 0, name: "0000_init", sql: init }];
+export const migrations: readonly Migration[] = [
+  { id: 0, name: "0000_init", sql: init },
+  { id: 1, name: "0001_tables", sql: tables },
+];

@@ -8,4 +8,5 @@ export * from "./schema/flow.ts";
 export * from "./schema/forecasts.ts";
 export * from "./schema/markets.ts";
 export * from "./schema/registry.ts";
+export * from "./schema/tables.ts";
 export * from "./schema/tracking.ts";

@@ -1,0 +1,86 @@
+/*
+ * A body that is too large to be held whole, in the order that it comes: not more than the limit,
+ * and never silent for long.
+ */
+import { SluiceError } from "../errors.ts";
+import { cut } from "./body.ts";
+
+/** What one import may hold. */
+export const IMPORT_LIMIT = 256 * 1024 * 1024;
+/** How long an import may take from its first byte to its answer. */
+export const IMPORT_DEADLINE_MS = 10 * 60_000;
+const SILENCE_MS = 10_000;
+
+const SILENT = Symbol("silent");
+
+export interface StreamOptions {
+  readonly limit?: number;
+  readonly silenceMs?: number;
+}
+
+/**
+ * The body's bytes as they come. Throws `body_too_large` (413), `slow_body` (408) when nothing
+ * comes for `silenceMs`, `body_cut` (400); whoever stops early reads no more of it.
+ */
+export async function* streamOf(
+  request: Request,
+  { limit = IMPORT_LIMIT, silenceMs = SILENCE_MS }: StreamOptions = {},
+): AsyncGenerator<Uint8Array> {
+  const encoding = request.headers.get("content-encoding") ?? "identity";
+  if (encoding.toLowerCase() !== "identity") throw encoded(encoding);
+  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
+  if (request.body === null) return;
+  const reader = request.body.getReader();
+  let size = 0;
+  try {
+    for (;;) {
+      const next = await withinSilence(reader.read().catch(cut), silenceMs);
+      if (next === SILENT) throw silent(size, silenceMs);
+      if (next.done) return;
+      size += next.value.byteLength;
+      if (size > limit) throw tooLarge(limit);
+      yield next.value;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+async function withinSilence<Result>(
+  work: Promise<Result>,
+  silenceMs: number,
+): Promise<Result | typeof SILENT> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<typeof SILENT>((resolve) => {
+    timer = setTimeout(() => resolve(SILENT), silenceMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const tooLarge = (limit: number): SluiceError =>
+  new SluiceError({
+    code: "body_too_large",
+    status: 413,
+    detail: `The body is larger than ${limit} bytes.`,
+    fix: "Part the file in several, each with its header, and import them under names of their own.",
+  });
+
+const silent = (size: number, silenceMs: number): SluiceError =>
+  new SluiceError({
+    code: "slow_body",
+    status: 408,
+    detail: `After ${size} bytes nothing came for ${silenceMs / 1000} s.`,
+    fix: "Send the body without stopping.",
+  });
+
+const encoded = (encoding: string): SluiceError =>
+  new SluiceError({
+    code: "unsupported_media_type",
+    status: 415,
+    detail: `Content-Encoding "${encoding.slice(0, 80)}" is not read here.`,
+    fix: "Send the body as it is, without compression.",
+  });
