@@ -22,6 +22,22 @@ describe("importanceOf", () => {
     expect(importanceOf(model).reduce((sum, each) => sum + each.splits, 0)).toBe(splits);
   });
 
+  test("of several classes is that of all their trees together", () => {
+    const one = fit(mixedSample(500, 2));
+    const both = { kind: "softmax", models: [one, one], columns: one.columns } as const;
+    const doubled = importanceOf(one).map((each) => ({
+      ...each,
+      gain: 2 * each.gain,
+      splits: 2 * each.splits,
+    }));
+    for (const [i, found] of importanceOf(both).entries()) {
+      const { name, splits, gain, share } = doubled[i]!;
+      expect(found).toMatchObject({ name, splits });
+      expect(found.gain).toBeCloseTo(gain, 6);
+      expect(found.share).toBeCloseTo(share, 9);
+    }
+  });
+
   test("of a model without trees is 0, in the columns' order", () => {
     const frame = frameOf(numbers("b", [1, 2]), numbers("a", [1, 2]));
     expect(importanceOf(fit(sampleOf(frame, [1, 1])))).toEqual([

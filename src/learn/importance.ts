@@ -1,4 +1,4 @@
-import type { TreeModel } from "./types.ts";
+import type { SoftmaxModel, TreeModel } from "./types.ts";
 
 /** What a column did for a model: `share` is its part of the whole gain, 0 where nothing gained. */
 export interface Importance {
@@ -8,11 +8,15 @@ export interface Importance {
   readonly splits: number;
 }
 
-/** Columns by how much their splits lowered the training loss, largest first, then in order. */
-export const importanceOf = (model: TreeModel): Importance[] => {
+/**
+ * Columns by how much their splits lowered the training loss, largest first, then in order; of
+ * several classes, over the trees of all.
+ */
+export const importanceOf = (model: TreeModel | SoftmaxModel): Importance[] => {
   const gains = new Float64Array(model.columns.length);
   const splits = new Int32Array(model.columns.length);
-  for (const tree of model.trees) {
+  const trees = model.kind === "trees" ? model.trees : model.models.flatMap((one) => one.trees);
+  for (const tree of trees) {
     for (const [node, column] of tree.feature.entries()) {
       if (column < 0) continue;
       gains[column]! += tree.gain[node]!;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { aucInterval, meanByTime, meanInterval, paired } from "./interval.ts";
+import { aucDifference, aucInterval, meanByTime, meanInterval, paired } from "./interval.ts";
 import { auc } from "./metrics.ts";
 import { normals } from "./testing.ts";
 
@@ -143,5 +143,55 @@ describe("aucInterval", () => {
     expect(aucInterval(f(1, 2, 3), f(1, 1, 1))).toBeNull();
     expect(aucInterval(f(1, 2, 3), f(1, 0, 0))).toBeNull();
     expect(aucInterval(f(1, Number.NaN, 3, 4), f(1, 0, 0, 1))).toBeNull();
+  });
+});
+
+describe("aucDifference", () => {
+  const target = Float64Array.from({ length: 400 }, (_, i) => (i % 3 === 0 ? 1 : 0));
+  const noise = normals(400, 1);
+  const score = noise.map((x, i) => x + target[i]!);
+  const blurred = score.map((s, i) => Math.round(s + 0.3 * normals(400, 2)[i]!));
+
+  test("is the difference of the two areas, and turns with them", () => {
+    const found = aucDifference(score, blurred, target)!;
+    expect(found.mean).toBeCloseTo(auc(score, target)! - auc(blurred, target)!, 12);
+    const turned = aucDifference(blurred, score, target)!;
+    expect(turned.mean).toBeCloseTo(-found.mean, 12);
+    expect(turned.se).toBeCloseTo(found.se, 12);
+    expect(turned.low).toBeCloseTo(-found.high, 12);
+  });
+
+  test("against a score that says nothing is the interval of the one alone", () => {
+    const flat = new Float64Array(400);
+    const [found, alone] = [aucDifference(score, flat, target)!, aucInterval(score, target)!];
+    expect(found.mean).toBeCloseTo(alone.mean - 0.5, 12);
+    expect(found.se).toBeCloseTo(alone.se, 12);
+  });
+
+  test("is far narrower for scores that are alike than for the areas apart", () => {
+    const near = score.map((s, i) => s + (i % 7) / 1000);
+    expect(aucDifference(score, near, target)!.se).toBeLessThan(
+      aucInterval(score, target)!.se / 20,
+    );
+  });
+
+  test("covers no difference about 95 times in 100", () => {
+    let covered = 0;
+    for (let seed = 0; seed < 200; seed++) {
+      const shared = normals(200, 3 * seed);
+      const y = shared.map((_, i) => i % 2);
+      const of = (own: number) => normals(200, own).map((x, i) => x + shared[i]! + y[i]!);
+      const found = aucDifference(of(3 * seed + 1), of(3 * seed + 2), y)!;
+      if (found.low <= 0 && 0 <= found.high) covered += 1;
+    }
+    expect(covered / 200).toBeGreaterThan(0.9);
+    expect(covered / 200).toBeLessThan(0.99);
+  });
+
+  test("is nothing for a score and itself, null where there is none, and wants the same rows", () => {
+    expect(aucDifference(score, score, target)).toMatchObject({ mean: 0, se: 0, t: null });
+    expect(aucDifference(f(1, 2, 3), f(1, 2, 3), f(1, 1, 1))).toBeNull();
+    expect(aucDifference(f(1, 2, 3, 4), f(1, Number.NaN, 3, 4), f(1, 1, 0, 0))).toBeNull();
+    expect(() => aucDifference(f(1), f(1, 2), f(1, 0))).toThrow("scores of 1 and 2 rows");
   });
 });

@@ -3,23 +3,13 @@
  * scripts that it was made with.
  */
 
+export { escapeHtml } from "../report/html.ts";
+
 /** A whole page. `hosted`: it also loads files of this server itself. */
 export interface Html {
   readonly text: string;
   readonly hosted: boolean;
 }
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-/** Text that means itself in HTML, within and outside of attributes. */
-export const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => ESCAPES[character]!);
 
 /** The Content-Security-Policy of a page: its inline scripts by digest, nothing from elsewhere. */
 export function policyOf({ text, hosted }: Html): string {
