@@ -124,7 +124,7 @@ describe("while nobody holds the folder", () => {
     const first = await sluice(["models", "--json"], { ...environment, ...nowhere });
     expect(first.code).toBe(0);
     const names = JSON.parse(first.out).items.map(({ name }: { name: string }) => name);
-    expect(names.sort()).toEqual(["ada", "btc", "eth"]);
+    expect(names.sort()).toEqual(["ada", "btc", "eth", "income"]);
     const token = readFileSync(tokenPath(config), "utf8").trim();
     expect(first.said).toContain(token);
     expect(statSync(tokenPath(config)).mode & 0o077).toBe(0);

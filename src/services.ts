@@ -4,11 +4,16 @@
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { reasonOf } from "./errors.ts";
-import { type Background, type BackgroundOptions, startBackground } from "./flow/background.ts";
+import {
+  type Background,
+  type BackgroundOptions,
+  startBackground,
+  stepNamesOf,
+} from "./flow/background.ts";
 import { makeControl } from "./flow/control.ts";
 import { makeOperations } from "./flow/operations.ts";
-import { STEP_NAMES, type StepDeps } from "./flow/steps.ts";
-import { makeTrainer } from "./flow/trainer.ts";
+import type { StepDeps } from "./flow/steps.ts";
+import { makeTrainer, type TrainerDeps } from "./flow/trainer.ts";
 import { objectsPath, workPath } from "./folder.ts";
 import type { Check, HttpServices } from "./http/services.ts";
 import type { Log } from "./log.ts";
@@ -17,22 +22,23 @@ import { makeCollector } from "./market/collect.ts";
 import { makeLimiter } from "./market/limiter.ts";
 import { verifyMarket } from "./market/verify.ts";
 import { type ExchangeState, watchExchange } from "./market/watch.ts";
-import type { ModelFile } from "./models.ts";
+import { type ModelFile, marketModels } from "./models.ts";
 import { makePromotion } from "./registry/promotion.ts";
 import { makeTracking } from "./registry/tracking.ts";
 import { makeVersions } from "./registry/versions.ts";
-import { readFacts } from "./serve/artifact.ts";
 import { makeChampions } from "./serve/champions.ts";
 import { makeForecaster } from "./serve/forecast.ts";
+import { openArtifact } from "./serve/loaded.ts";
 import { loadRuntime } from "./serve/runtime.ts";
-import { openSession } from "./serve/session.ts";
 import { makeCandleStore } from "./store/candles.ts";
 import type { Database } from "./store/database.ts";
 import { makeForecasts } from "./store/forecasts.ts";
 import { localNotices, redisNotices } from "./store/notices.ts";
 import { folderObjects, s3Objects } from "./store/objects.ts";
 import { makePipelineRuns } from "./store/pipeline-runs.ts";
+import { makeTableStore } from "./store/tables.ts";
 import { makeTokens } from "./store/tokens.ts";
+import { makeImports } from "./table/import.ts";
 import type { Instant } from "./types.ts";
 
 export interface ServiceDeps {
@@ -46,7 +52,7 @@ export interface ServiceDeps {
 
 export interface Services {
   readonly http: HttpServices;
-  /** Whether every model can answer now. */
+  /** Whether every model of a market can answer now. */
   isReady(): boolean;
   /** Starts schedule and workers; once. */
   start(options: BackgroundOptions): Promise<void>;
@@ -64,12 +70,16 @@ const databaseCheck = (database: Database): Promise<Check> =>
   );
 
 /** A champion can answer while the exchange is away, but not before its time is known. */
-const exchangeCheck = ({ ok, detail, since }: ExchangeState, now: Instant): Check => ({
+const exchangeCheck = (
+  { ok, detail, since }: ExchangeState,
+  now: Instant,
+  isNeeded: boolean,
+): Check => ({
   name: "exchange",
   ok: ok === true,
   detail,
   since,
-  blocking: now === 0,
+  blocking: isNeeded && now === 0,
 });
 
 /** Told where there is a Redis; without it replicas learn of a promotion a second later. */
@@ -98,19 +108,17 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
   const objects = config.s3 === null ? folderObjects(objectsPath(config)) : s3Objects(config.s3);
   const notices = config.redisUrl === null ? localNotices() : redisNotices(config.redisUrl, log);
 
+  const markets = marketModels(models);
   const candles = makeCandleStore(database);
   const runs = makePipelineRuns(database, clock);
   const forecasts = makeForecasts(database, clock);
+  const imports = makeImports({ store: makeTableStore(database), clock });
   const tracking = makeTracking({ database, objects, clock });
   const versions = makeVersions({
     database,
     objects,
     clock,
-    check: async (bytes) => {
-      const { features } = readFacts(bytes);
-      const session = await openSession(runtime, bytes, features.length);
-      await session.run(new Float32Array(features.length), 1).finally(session.release);
-    },
+    check: async (bytes) => (await openArtifact(runtime, bytes)).session.release(),
   });
   const promotion = makePromotion({
     database,
@@ -138,6 +146,12 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
   });
   const collector = makeCollector({ client, store: candles, clock, log });
   const forecaster = makeForecaster({ models, champions, candles, forecasts, clock });
+  const trainer: TrainerDeps = {
+    workFolder: workPath(config),
+    cacheFolder: config.data,
+    memoryLimitBytes: TRAINING_MEMORY_BYTES,
+    silenceLimitMs: TRAINING_SILENCE_MS,
+  };
   const steps: StepDeps = {
     clock,
     collector,
@@ -148,12 +162,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
           verifyMarket(candles, market, { since: model.collect.since, now: clock.now() }),
         ),
       ),
-    train: makeTrainer({
-      workFolder: workPath(config),
-      cacheFolder: config.data,
-      memoryLimitBytes: TRAINING_MEMORY_BYTES,
-      silenceLimitMs: TRAINING_SILENCE_MS,
-    }),
+    train: makeTrainer(trainer),
     tracking,
     versions,
     promotion,
@@ -162,6 +171,9 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     forecasts,
     runs,
   };
+
+  const registry = { tracking, versions, promotion, champions };
+  const tableSteps = { clock, imports, trainer, objects, runs, ...registry };
 
   let background: Background | null = null;
   const wake = () => background?.wake();
@@ -188,22 +200,27 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
       versions,
       promotion,
       runs,
-      control: makeControl({ models, clock, runs, stepNames: STEP_NAMES, wake }),
+      imports,
+      control: makeControl({
+        ...{ models, clock, runs, stepNames: stepNamesOf, wake },
+        assertImported: imports.assertImported,
+      }),
       tokens: makeTokens(database, clock),
-      operations: makeOperations({ models, steps }),
+      operations: makeOperations({ models, steps, tableSteps }),
       adminToken: deps.adminToken,
       checks: async () => [
         await databaseCheck(database),
-        exchangeCheck(watch.state(), clock.now()),
+        exchangeCheck(watch.state(), clock.now(), markets.length > 0),
         ...redisCheck(notices.connected()),
       ],
     },
     isReady: () =>
-      clock.now() > 0 &&
-      [...models.keys()].every((name) => champions.state(name).champion !== null),
+      // A table waits for its import, which may never come.
+      markets.length === 0 ||
+      (clock.now() > 0 && markets.every(({ name }) => champions.state(name).champion !== null)),
     start: async (options) => {
       background = await startBackground(
-        { database, models, log, steps, collector, workFolder: workPath(config) },
+        { database, models, log, steps, tableSteps, collector, workFolder: workPath(config) },
         options,
       );
     },

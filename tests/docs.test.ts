@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { makeProgram } from "../src/cli/program.ts";
 import { codes } from "../src/http/codes.ts";
 import { routes } from "../src/http/routes.ts";
-import { parseModel } from "../src/models.ts";
+import { type MarketFile, parseModel } from "../src/models.ts";
 
 const root = join(import.meta.dir, "..");
 const read = (file: string): Promise<string> => Bun.file(join(root, file)).text();
@@ -148,7 +148,7 @@ test("both READMEs have the same headings, in depth and number", () => {
 describe("models.md", () => {
   const page = pageOf("docs/models.md");
   const toml = /^```toml\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? "";
-  const { train, evaluate, promote } = parseModel("docs/models.md", toml);
+  const { train, evaluate, promote } = parseModel("docs/models.md", toml) as MarketFile;
 
   test("its smallest file is one that is accepted", () => {
     expect(train.trainers).toEqual(["gbdt", "logistic"]);
@@ -164,5 +164,42 @@ describe("models.md", () => {
     expect(wrong).toEqual([]);
     expect(train.gbdt).toEqual(train.quantile);
     expect(page).toContain(`default ${train.logistic.l2}`);
+  });
+
+  test("what it says of tables is accepted, with the defaults of the program", () => {
+    const [, second = ""] = [...page.matchAll(/^```toml\n([\s\S]*?)^```$/gm)].map(([, t]) => t);
+    const model = parseModel("docs/models.md", second);
+    if (model.kind !== "table") throw new Error("The second example is no table.");
+    const section = (title: string) => {
+      const from = page.indexOf(`\n### ${title}\n`);
+      return page.slice(from, page.indexOf("\n### ", from + 1));
+    };
+    const { columns, target, files, ...reading } = model.table;
+    const { gbdt, logistic, ...train } = model.train;
+    const { space, ...search } = model.search;
+    const { slices, metric, ...promote } = model.promote;
+    const told: [string, object][] = [
+      ["`[table]`", reading],
+      ["`[checks]`", model.checks],
+      ["`[train]` of a table", { ...train, ...gbdt }],
+      ["`[search]`", search],
+      ["`[evaluate]` of a table", model.evaluate],
+      ["`[promote]` of a table", promote],
+    ];
+    for (const [title, defaults] of told) {
+      const text = section(title);
+      const wrong = Object.entries(defaults).filter(([name, value]) => {
+        if (!text.includes(`\`${name}\``)) return true;
+        // A limit of a check stands with its check; what has no value of its own has none here.
+        if (title === "`[checks]`" && !["fail", "warn"].includes(value)) {
+          return !text.includes(`\`${name}\` (${value})`);
+        }
+        if (name === "trainers" || name === "monotone") return false;
+        const cells = new RegExp(`^\\| \`${name}\` \\|(.*)\\|$`, "m").exec(text)?.[1] ?? "";
+        const wanted = JSON.stringify(value);
+        return !cells.split("|").some((cell) => cell.replace(/[`\s]/g, "") === wanted);
+      });
+      expect([title, wrong]).toEqual([title, []]);
+    }
   });
 });

@@ -86,12 +86,19 @@ export const openExchange = (now: Instant = BEGIN, port = 0): SimulatedExchange 
     port,
   });
 
-/** Opens a store of its own, an exchange, and a folder with the small model files. */
-export async function openStory(store: StoreName): Promise<Story> {
+/** Opens a store of its own, an exchange, and a folder with model files: the small ones, or these. */
+export async function openStory(
+  store: StoreName,
+  texts: Readonly<Record<string, string>> = Object.fromEntries(
+    MODELS.map((name) => [name, modelText(name)]),
+  ),
+): Promise<Story> {
   const folder = mkdtempSync(join(tmpdir(), "sluice-story-"));
   const models = join(folder, "models");
   mkdirSync(models);
-  for (const name of MODELS) writeFileSync(join(models, `${name}.toml`), modelText(name));
+  for (const [name, text] of Object.entries(texts)) {
+    writeFileSync(join(models, `${name}.toml`), text);
+  }
   const exchange = openExchange();
   const database = store === "postgres" ? await freshDatabase() : null;
   const env = {

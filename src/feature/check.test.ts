@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { SluiceError } from "../errors.ts";
 import { checkNames, checkSpec } from "./check.ts";
+import { fullSpec } from "./fixtures.ts";
 import type { FeatureGroups, FeatureSpec } from "./spec.ts";
-import { defaultSpec } from "./spec.ts";
 
-const SPEC = defaultSpec(["KRW-ETH"]);
+const SPEC = fullSpec(["KRW-ETH"]);
 const faultOf = (spec: FeatureSpec): SluiceError => {
   try {
     checkSpec(spec);
@@ -22,14 +22,14 @@ const groups = (changed: Partial<FeatureGroups>): FeatureSpec => ({
 describe("checkSpec", () => {
   test("accepts the default", () => {
     checkSpec(SPEC);
-    checkSpec(defaultSpec([]));
+    checkSpec(fullSpec([]));
   });
 
   test("refuses every lag and window below 1 or between candles, in every group", () => {
     for (const bad of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       for (const [group, value] of Object.entries(SPEC.groups)) {
         if (typeof value === "boolean") continue;
-        const spec = groups({ [group]: group === "scaled" ? [[1, bad]] : [6, bad] });
+        const spec = groups({ [group]: Array.isArray(value[0]) ? [[1, bad]] : [6, bad] });
         expect(faultOf(spec)).toMatchObject({ code: "leaking_feature", status: 422 });
         expect(faultOf(spec).message).toContain(`groups.${group}: ${bad}`);
       }
@@ -37,10 +37,10 @@ describe("checkSpec", () => {
   });
 
   test("refuses another version of the formulas: a model keeps to its own", () => {
-    const fault = faultOf({ ...SPEC, version: 2 });
+    const fault = faultOf({ ...SPEC, version: 1 });
     expect(fault.code).toBe("feature_spec");
     expect(fault.faults).toEqual([
-      { path: "version", message: "2: this program computes version 1" },
+      { path: "version", message: "1: this program computes version 2" },
     ]);
   });
 

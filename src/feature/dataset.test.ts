@@ -5,10 +5,10 @@ import { UNIT_MS } from "../types.ts";
 import { seriesOf } from "./candles.ts";
 import { buildDataset } from "./dataset.ts";
 import { featuresAt } from "./features.ts";
-import { candleAt, mapOf, T, walk } from "./fixtures.ts";
-import { defaultSpec, depthOf } from "./spec.ts";
+import { candleAt, fullSpec, mapOf, T, walk } from "./fixtures.ts";
+import { depthOf } from "./spec.ts";
 
-const SPEC = defaultSpec([]);
+const SPEC = fullSpec([]);
 const build = (candles: readonly Candle[], from: number, to: number) =>
   buildDataset({ spec: SPEC, series: mapOf(candles), market: "KRW-BTC", from: T(from), to: T(to) });
 

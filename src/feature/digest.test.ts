@@ -3,11 +3,10 @@ import fc from "fast-check";
 import type { Candle } from "../types.ts";
 import { buildDataset } from "./dataset.ts";
 import { canonicalJson, datasetDigest, featureDigest } from "./digest.ts";
-import { mapOf, T, walk } from "./fixtures.ts";
+import { fullSpec, mapOf, T, walk } from "./fixtures.ts";
 import type { FeatureSpec } from "./spec.ts";
-import { defaultSpec } from "./spec.ts";
 
-const SPEC = defaultSpec(["KRW-ETH", "KRW-ADA"]);
+const SPEC = fullSpec(["KRW-ETH", "KRW-ADA"]);
 
 describe("canonicalJson", () => {
   test("does not depend on the order of keys, and keeps the order of lists", () => {
@@ -48,7 +47,7 @@ describe("featureDigest", () => {
 });
 
 describe("datasetDigest", () => {
-  const spec = defaultSpec([]);
+  const spec = fullSpec([]);
   const candles = walk(200, 41);
   const digest = (list: readonly Candle[], from = 120, to = 200) => {
     const market = "KRW-BTC";

@@ -4,10 +4,10 @@ import type { NumberColumn } from "../learn/types.ts";
 import { UNIT_MS } from "../types.ts";
 import { seriesOf } from "./candles.ts";
 import { featureFrame, featureNames, featuresAt } from "./features.ts";
-import { mapOf, T, walk } from "./fixtures.ts";
-import { defaultSpec, lookbackOf } from "./spec.ts";
+import { fullSpec, mapOf, T, walk } from "./fixtures.ts";
+import { lookbackOf } from "./spec.ts";
 
-const SPEC = defaultSpec(["KRW-ETH", "KRW-ADA"]);
+const SPEC = fullSpec(["KRW-ETH", "KRW-ADA"]);
 const LISTS = [walk(220, 21), walk(220, 22, "KRW-ETH"), walk(220, 23, "KRW-ADA")];
 const SERIES = mapOf(...LISTS);
 

@@ -10,7 +10,7 @@ import type { Series } from "./candles.ts";
 import type { View } from "./formulas.ts";
 import { formulasOf } from "./formulas.ts";
 import type { FeatureSpec } from "./spec.ts";
-import { depthOf } from "./spec.ts";
+import { depthOf, peerDepthOf } from "./spec.ts";
 import { fillWindow, makeWindow } from "./window.ts";
 
 /** Names of a spec's features, in the order of the columns. */
@@ -35,8 +35,9 @@ export const rowMaker = (
   const depth = depthOf(spec);
   const ownSeries = seriesIn(series, market);
   const peerSeries = spec.peers.map((peer) => seriesIn(series, peer));
-  const peers = spec.peers.map(() => makeWindow(Math.max(0, ...spec.groups.peers)));
-  const view: View = { slot: 0, own: makeWindow(depth), peers };
+  const peers = spec.peers.map(() => makeWindow(peerDepthOf(spec)));
+  const others = peers.filter((_, index) => spec.peers[index] !== market);
+  const view: View = { slot: 0, own: makeWindow(depth), peers, others };
   return (slot, row) => {
     checkSlot(market, slot);
     view.slot = slot;

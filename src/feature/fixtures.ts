@@ -5,6 +5,8 @@ import type { Candle, Instant } from "../types.ts";
 import { UNIT_MS } from "../types.ts";
 import type { Series } from "./candles.ts";
 import { seriesOf } from "./candles.ts";
+import type { FeatureGroups, FeatureSpec } from "./spec.ts";
+import { defaultSpec } from "./spec.ts";
 
 export const T0: Instant = Date.parse("2025-07-01T00:00:00Z");
 export const T = (n: number): Instant => T0 + n * UNIT_MS;
@@ -56,3 +58,42 @@ export const walk = (count: number, seed: number, market = "KRW-BTC"): readonly 
 /** Candles of several markets as the map that features are computed from. */
 export const mapOf = (...lists: readonly (readonly Candle[])[]): ReadonlyMap<string, Series> =>
   new Map(lists.map((list) => [list[0]!.market, seriesOf(list[0]!.market, list)]));
+
+/** A spec with every group on. */
+export const fullSpec = (peers: readonly string[]): FeatureSpec => ({
+  ...defaultSpec(peers),
+  groups: {
+    ...defaultSpec(peers).groups,
+    returns: [1, 2, 3, 6, 12, 18, 42, 84],
+    lags: [1, 2, 3, 4, 5],
+    volume: [6, 42],
+    turnover: [6, 42],
+    rsi: [14],
+    distance: [6, 18, 42],
+    peers: [1, 6],
+  },
+});
+
+/** Every group off. */
+export const OFF: FeatureGroups = {
+  returns: [],
+  lags: [],
+  shape: false,
+  volatility: [],
+  scaled: [],
+  scaledLags: [],
+  bounded: [],
+  volatilityRatio: [],
+  scaledRange: [],
+  scaledDistance: [],
+  step: [],
+  volume: [],
+  turnover: [],
+  rsi: [],
+  stochastic: [],
+  distance: [],
+  calendar: false,
+  peers: [],
+  others: [],
+  placeByHour: false,
+};

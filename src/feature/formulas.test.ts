@@ -2,11 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { RSI, SMA } from "trading-signals";
 import type { Candle } from "../types.ts";
 import { featureNames, featuresAt } from "./features.ts";
-import { candleAt, mapOf, T, walk } from "./fixtures.ts";
+import { candleAt, fullSpec, mapOf, T, walk } from "./fixtures.ts";
 import type { FeatureGroups, FeatureSpec } from "./spec.ts";
-import { defaultSpec } from "./spec.ts";
 
-const SPEC = defaultSpec(["KRW-ETH"]);
+const SPEC = fullSpec(["KRW-ETH"]);
 const BTC = walk(200, 11);
 const ETH = walk(200, 12, "KRW-ETH");
 
@@ -26,6 +25,8 @@ describe("each formula against its definition, at T(150)", () => {
   const volatility = (w: number) =>
     Math.sqrt(mean(newest(w, n, ({ start }) => start).map((_, k) => logReturn(n - 1 - k, 1) ** 2)));
   const logReturn = (at: number, lag: number) => Math.log(close(at) / close(at - lag));
+  const place = ({ high, low, close: last }: Candle) => (last - low) / (high - low);
+  const hourOf = (at: number) => (2 * Math.PI * ((T(at) / 3_600_000) % 24)) / 24;
   const cases: readonly (readonly [string, number])[] = [
     ...[1, 2, 3, 6, 12, 18, 42, 84].map((l) => [`return_${l}`, logReturn(n - 1, l)] as const),
     ...[1, 2, 3, 4, 5].map((k) => [`lag_${k}`, logReturn(n - 1 - k, 1)] as const),
@@ -34,6 +35,16 @@ describe("each formula against its definition, at T(150)", () => {
     ...[6, 18, 42].map((w) => [`volatility_${w}`, volatility(w)] as const),
     ["scaled_1_42", logReturn(n - 1, 1) / volatility(42)],
     ["scaled_6_42", logReturn(n - 1, 6) / (volatility(42) * Math.sqrt(6))],
+    ["scaled_lag_3_42", logReturn(n - 4, 1) / volatility(42)],
+    ["bounded_1_42", Math.tanh(logReturn(n - 1, 1) / volatility(42))],
+    ["volatility_ratio_6_42", Math.log(volatility(6) / volatility(42))],
+    ["scaled_range_42", Math.log(BTC[n - 1]!.high / BTC[n - 1]!.low) / volatility(42)],
+    [
+      "scaled_distance_6_42",
+      Math.log(close(n - 1) / mean(newest(6, n, (c) => c.close))) / volatility(42),
+    ],
+    ["others_close_place", place(ETH[n - 1]!)],
+    ["place_hour_cos", ((place(BTC[n - 1]!) + place(ETH[n - 1]!)) / 2 - 0.5) * Math.cos(hourOf(n))],
     ...[6, 42].map(
       (w) =>
         [
@@ -131,6 +142,37 @@ describe("odd candles", () => {
     );
     const unknown = Object.keys(row).filter((name) => Number.isNaN(row[name]));
     expect(unknown).toEqual(["turnover_6", "turnover_42"]);
+  });
+});
+
+describe("the price step", () => {
+  /** Closes near 400 that lie on a step, and one in ten that stands still. */
+  const stepped = (step: number, from = 0) =>
+    BTC.map((candle, n) => {
+      const close = 400 + Math.round(Math.log(candle.close / 50_000_000) * 400);
+      return { ...candle, close: n < from ? close + 0.1 : Math.round(close / step) * step };
+    });
+  const stepAt = (candles: readonly Candle[]) => named(150, candles)["step_42"]!;
+
+  test("is the largest one that all closes lie on, in units of the volatility", () => {
+    const whole = stepped(1);
+    const expected = 1 / whole[149]!.close / named(150, whole)["volatility_42"]!;
+    expect(stepAt(whole)).toBeCloseTo(expected, 5);
+    const five = stepped(5);
+    expect(stepAt(five)).toBeCloseTo(
+      Math.min(5 / five[149]!.close / named(150, five)["volatility_42"]!, 0.6),
+      5,
+    );
+  });
+
+  test("one close in the window on a finer step makes it the finer one", () => {
+    const [old, fresh] = [stepped(1, 108), stepped(1, 109)];
+    expect(stepAt(fresh)).toBeCloseTo(stepAt(old) / 10, 2);
+  });
+
+  test("is at most 0.6, also where the price never moved", () => {
+    const still = BTC.map((candle) => ({ ...candle, close: 300 }));
+    expect(stepAt(still)).toBeCloseTo(0.6, 6);
   });
 });
 

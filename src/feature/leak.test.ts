@@ -3,11 +3,10 @@ import { UNIT_MS } from "../types.ts";
 import { closeAt } from "./candles.ts";
 import type { featuresAt } from "./features.ts";
 import { featuresAt as compute, featureNames } from "./features.ts";
-import { mapOf, T, walk } from "./fixtures.ts";
+import { fullSpec, mapOf, T, walk } from "./fixtures.ts";
 import { perturbationLeaks, sampleSlots } from "./leak.ts";
-import { defaultSpec } from "./spec.ts";
 
-const SPEC = defaultSpec(["KRW-ETH"]);
+const SPEC = fullSpec(["KRW-ETH"]);
 const SERIES = mapOf(
   walk(200, 51).filter((_, n) => n % 37 !== 5),
   walk(200, 52, "KRW-ETH"),

@@ -1,22 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { featureNames } from "./features.ts";
+import { OFF } from "./fixtures.ts";
 import type { FeatureGroups, FeatureSpec } from "./spec.ts";
-import { defaultSpec, depthOf, FEATURE_VERSION, lookbackOf } from "./spec.ts";
+import { COLUMNS_OF, defaultSpec, depthOf, FEATURE_VERSION, lookbackOf } from "./spec.ts";
 
-const OFF: FeatureGroups = {
-  returns: [],
-  lags: [],
-  shape: false,
-  volatility: [],
-  scaled: [],
-  volume: [],
-  turnover: [],
-  rsi: [],
-  stochastic: [],
-  distance: [],
-  calendar: false,
-  peers: [],
-};
 const specOf = (groups: Partial<FeatureGroups>, peers: readonly string[] = []): FeatureSpec => ({
   ...defaultSpec(peers),
   groups: { ...OFF, ...groups },
@@ -32,6 +19,14 @@ describe("depthOf", () => {
       [{ volatility: [42] }, 42],
       [{ scaled: [[1, 18]] }, 18],
       [{ scaled: [[60, 18]] }, 60],
+      [{ scaledLags: [[42, 18]] }, 43],
+      [{ scaledLags: [[1, 18]] }, 18],
+      [{ bounded: [[1, 30]] }, 30],
+      [{ volatilityRatio: [[6, 42]] }, 42],
+      [{ scaledRange: [7] }, 7],
+      [{ scaledDistance: [[9, 4]] }, 8],
+      [{ step: [12] }, 12],
+      [{ placeByHour: true }, 0],
       [{ rsi: [14] }, 14],
       [{ volume: [6] }, 5],
       [{ turnover: [42] }, 41],
@@ -44,6 +39,8 @@ describe("depthOf", () => {
   test("counts the peers' returns only when there are peers", () => {
     expect(depthOf(specOf({ shape: true, peers: [1, 6] }))).toBe(0);
     expect(depthOf(specOf({ shape: true, peers: [1, 6] }, ["KRW-ETH"]))).toBe(6);
+    expect(depthOf(specOf({ shape: true, others: [9] }))).toBe(0);
+    expect(depthOf(specOf({ shape: true, others: [9] }, ["KRW-ETH"]))).toBe(9);
   });
 
   test("a spec with everything off reads nothing and has no names", () => {
@@ -56,15 +53,20 @@ test("lookbackOf adds the newest candle and the stretch from which a close may b
   expect(lookbackOf(defaultSpec([]))).toBe(84 + 1 + 3);
 });
 
-test("the default spec has 35 features of its own and two a peer, each under its own name", () => {
-  expect(featureNames(defaultSpec([]))).toHaveLength(35);
-  const names = featureNames(defaultSpec(["KRW-ETH", "KRW-ADA"]));
-  expect(new Set(names).size).toBe(39);
-  expect(names.slice(-4)).toEqual([
-    "krw_eth_return_1",
-    "krw_eth_return_6",
-    "krw_ada_return_1",
-    "krw_ada_return_6",
-  ]);
+test("the default spec has the same 34 names for every market, each once", () => {
+  const names = featureNames(defaultSpec(["KRW-ADA", "KRW-BTC", "KRW-ETH"]));
+  expect(names).toHaveLength(34);
+  expect(new Set(names).size).toBe(34);
+  expect(featureNames(defaultSpec([]))).toEqual(names);
   expect(defaultSpec([]).version).toBe(FEATURE_VERSION);
+});
+
+test("each part of a model learns from columns that are there", () => {
+  const names = featureNames(defaultSpec([]));
+  const { range, volatility, step, direction } = COLUMNS_OF;
+  for (const name of [...range, volatility, step]) expect(names).toContain(name);
+  expect(direction(names)).toHaveLength(24);
+  for (const name of [volatility, step, "hour_sin", "range"]) {
+    expect(direction(names)).not.toContain(name);
+  }
 });

@@ -7,7 +7,7 @@
  * Raised by hand whenever a formula changes, so that a model trained on the old ones is refused
  * instead of being fed other numbers under the same names.
  */
-export const FEATURE_VERSION = 1;
+export const FEATURE_VERSION = 2;
 
 /** All lags and windows are numbers of 4-hour candles. */
 export interface FeatureSpec {
@@ -43,6 +43,18 @@ export interface FeatureGroups {
   readonly volatility: readonly number[];
   /** [L, w]: log return over L candles in units of its volatility over w. */
   readonly scaled: readonly (readonly [number, number])[];
+  /** [k, w]: log return of the one candle k before the newest, in units of its volatility over w. */
+  readonly scaledLags: readonly (readonly [number, number])[];
+  /** [L, w]: the scaled return drawn into -1..1, so that a jump counts as a large move only. */
+  readonly bounded: readonly (readonly [number, number])[];
+  /** [v, w]: log of the volatility over v against that over w. */
+  readonly volatilityRatio: readonly (readonly [number, number])[];
+  /** Range of the newest candle in units of the volatility over w. */
+  readonly scaledRange: readonly number[];
+  /** [d, w]: log distance of the close from its mean over d, in units of the volatility over w. */
+  readonly scaledDistance: readonly (readonly [number, number])[];
+  /** Price step in units of the volatility over w: what moves less than a step stands still. */
+  readonly step: readonly number[];
   /** Newest volume against the mean of the last w. */
   readonly volume: readonly number[];
   /** Newest turnover against the mean of the last w. */
@@ -56,31 +68,73 @@ export interface FeatureGroups {
   readonly calendar: boolean;
   /** Log return of each peer over the last L candles. */
   readonly peers: readonly number[];
+  /**
+   * The other peers' mean: last return in units of its volatility over w, and place of the close
+   * (`others_close_place`). The names are the same for every market, as a pooled model wants it.
+   */
+  readonly others: readonly number[];
+  /** Mean place of the close of all markets, minus a half, times the hour on the circle. */
+  readonly placeByHour: boolean;
 }
 
-/** The spec that market models use unless their file says otherwise. */
+/**
+ * The spec that market models use. Nearly all is in units of a market's own volatility, so that
+ * rows of several markets can be learned from together; LOG.md tells what was left out and why.
+ */
 export const defaultSpec = (peers: readonly string[]): FeatureSpec => ({
   version: FEATURE_VERSION,
   peers,
   holes: { policy: "carry", within: 3, share: 0.75 },
   groups: {
-    returns: [1, 2, 3, 6, 12, 18, 42, 84],
-    lags: [1, 2, 3, 4, 5],
+    returns: [],
+    lags: [],
     shape: true,
     volatility: [6, 18, 42],
     scaled: [
       [1, 42],
       [6, 42],
+      [18, 42],
+      [84, 42],
     ],
-    volume: [6, 42],
-    turnover: [6, 42],
-    rsi: [14],
-    stochastic: [18, 42],
-    distance: [6, 18, 42],
+    scaledLags: [
+      [1, 42],
+      [2, 42],
+      [3, 42],
+      [4, 42],
+      [5, 42],
+    ],
+    bounded: [[1, 42]],
+    volatilityRatio: [[6, 42]],
+    scaledRange: [42],
+    scaledDistance: [[6, 42]],
+    step: [42],
+    volume: [42],
+    turnover: [],
+    rsi: [],
+    stochastic: [2, 3, 6, 18, 42],
+    distance: [],
     calendar: true,
-    peers: [1, 6],
+    peers: [],
+    others: [42],
+    placeByHour: true,
   },
 });
+
+/** Columns that tell how far a candle may go rather than where to: for the quantiles. */
+const RANGE = ["range", "body", "volatility_6", "volatility_18", "volatility_42", "volume_42"];
+const CALENDAR = ["hour_sin", "hour_cos", "weekday_sin", "weekday_cos"];
+
+/** Which columns of the default spec each part of a market model learns from. */
+export const COLUMNS_OF = {
+  range: [...RANGE, ...CALENDAR],
+  volatility: "volatility_42",
+  step: "step_42",
+  /** All that is in no unit of one market: the rest is for the quantiles and for stillness. */
+  direction: (names: readonly string[]): readonly string[] => {
+    const left = new Set([...RANGE.slice(0, 5), ...CALENDAR, "step_42"]);
+    return names.filter((name) => !left.has(name));
+  },
+} as const;
 
 /**
  * Index of the oldest candle that a row reads, counted back from the newest closed one (index 0).
@@ -94,13 +148,23 @@ export const depthOf = (spec: FeatureSpec): number => {
     ...groups.lags.map((lag) => lag + 1),
     ...groups.volatility,
     ...groups.scaled.flat(),
+    ...groups.scaledLags.flatMap(([lag, w]) => [lag + 1, w]),
+    ...groups.bounded.flat(),
+    ...groups.volatilityRatio.flat(),
+    ...groups.scaledRange,
+    ...groups.scaledDistance.flatMap(([d, w]) => [d - 1, w]),
+    ...groups.step,
     ...groups.rsi,
     ...[groups.volume, groups.turnover, groups.stochastic, groups.distance]
       .flat()
       .map((w) => w - 1),
-    ...(spec.peers.length > 0 ? groups.peers : []),
+    ...(spec.peers.length > 0 ? [peerDepthOf(spec)] : []),
   );
 };
+
+/** The same of the peers' candles alone. */
+export const peerDepthOf = ({ groups }: FeatureSpec): number =>
+  Math.max(0, ...groups.peers, ...groups.others);
 
 /**
  * How many candles before a slot are enough for its row: a row made of only these is bit-equal to

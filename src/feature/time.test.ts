@@ -10,25 +10,22 @@ import type { Dataset } from "./dataset.ts";
 import { buildDataset } from "./dataset.ts";
 import { datasetDigest } from "./digest.ts";
 import { featureNames, featuresAt } from "./features.ts";
-import { candleAt, mapOf, T, walk } from "./fixtures.ts";
+import { candleAt, fullSpec, mapOf, OFF, T, walk } from "./fixtures.ts";
 import type { FeatureSpec } from "./spec.ts";
-import { defaultSpec } from "./spec.ts";
 
 /** Short windows, so that a story of few candles has features. */
 const SPEC: FeatureSpec = {
-  ...defaultSpec([]),
+  ...fullSpec([]),
   groups: {
-    ...defaultSpec([]).groups,
+    ...OFF,
     returns: [1, 2],
     lags: [1],
+    shape: true,
     volatility: [2],
-    scaled: [],
     volume: [2],
-    turnover: [],
     rsi: [2],
     stochastic: [2],
     distance: [2],
-    calendar: false,
   },
 };
 const rowOf = (candles: readonly Candle[], n: number) =>

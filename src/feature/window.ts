@@ -2,6 +2,7 @@
  * The stretch of closed candles that one row of features is made of. Formulas see only this, so
  * a candle that starts at the slot or later is not there for them to read.
  */
+import { log } from "../learn/math.ts";
 import type { Instant } from "../types.ts";
 import { UNIT_MS } from "../types.ts";
 import type { Bars, Series } from "./candles.ts";
@@ -10,10 +11,16 @@ import { emptyBars, placeOf } from "./candles.ts";
 /** Candles counted back from a slot: index 0 is the newest closed one, `depth` the oldest. */
 export interface Window extends Bars {
   readonly depth: number;
+  /** Log return of each candle over the one before it: many formulas need the same ones. */
+  readonly moves: Float64Array;
 }
 
 /** Room for a window; it is filled again for each slot, because making it would cost the most. */
-export const makeWindow = (depth: number): Window => ({ depth, ...emptyBars(depth + 1) });
+export const makeWindow = (depth: number): Window => ({
+  depth,
+  moves: new Float64Array(depth),
+  ...emptyBars(depth + 1),
+});
 
 /**
  * Fills a window with the candles closed at `slot`, that is with start <= slot - UNIT_MS. A hole
@@ -33,6 +40,9 @@ export const fillWindow = (window: Window, series: Series, slot: Instant, within
     if (back > window.depth) continue;
     if (traded) copyCandle(window, back, series, place);
     else flatCandle(window, back, age <= within ? last : Number.NaN);
+  }
+  for (let back = 0; back < window.depth; back += 1) {
+    window.moves[back] = log(window.close[back]! / window.close[back + 1]!);
   }
 };
 

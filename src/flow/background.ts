@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Collector } from "../market/collect.ts";
-import type { ModelFile } from "../models.ts";
+import { isMarket, type ModelFile } from "../models.ts";
 import type { Database } from "../store/database.ts";
 import type { PipelineRun, PipelineRuns } from "../store/pipeline-runs.ts";
 import { marketsOf } from "./control.ts";
@@ -15,6 +15,7 @@ import { openQueue } from "./queue.ts";
 import { endLeftTrainings } from "./record.ts";
 import { startSchedule } from "./schedule.ts";
 import { backfillStep, STEP_NAMES, type StepDeps, stepsOf } from "./steps.ts";
+import { TABLE_STEP_NAMES, type TableStepDeps, tableStepsOf } from "./table/steps.ts";
 import { startWorker } from "./worker.ts";
 
 export interface BackgroundDeps {
@@ -22,6 +23,7 @@ export interface BackgroundDeps {
   readonly models: ReadonlyMap<string, ModelFile>;
   readonly log: Log;
   readonly steps: StepDeps;
+  readonly tableSteps: TableStepDeps;
   readonly collector: Collector;
   /** Where trainings have their work folders. */
   readonly workFolder: string;
@@ -42,6 +44,10 @@ export interface Background {
   stop(): Promise<void>;
 }
 
+/** The steps of a model's pipeline, by name. */
+export const stepNamesOf = (model: ModelFile): readonly string[] =>
+  isMarket(model) ? STEP_NAMES : TABLE_STEP_NAMES;
+
 const AUDIT_EVERY_MS = 60_000;
 const AUDIT_PAGES = 10;
 
@@ -58,7 +64,7 @@ export async function startBackground(
     runs: steps.runs,
     queue,
     log,
-    stepNames: STEP_NAMES,
+    stepNames: stepNamesOf,
     isDead,
     tidy: async () => {
       await endLeftTrainings(steps);
@@ -78,7 +84,8 @@ export async function startBackground(
           stepsOf: (run: PipelineRun) => {
             if (run.kind === "backfill") return [backfillStep(steps)];
             const model = models.get(run.pipeline);
-            return model === undefined ? null : stepsOf(model, steps);
+            if (model === undefined) return null;
+            return isMarket(model) ? stepsOf(model, steps) : tableStepsOf(model, deps.tableSteps);
           },
           onEnded: (run) => {
             onProgress(run.pipeline, 1, "done");

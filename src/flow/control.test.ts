@@ -26,7 +26,10 @@ describe.each(testDatabases())("control on $name", ({ open }) => {
     const clock = { now: () => now };
     const wake = () => void wakes++;
     runs = makePipelineRuns(database, clock);
-    control = makeControl({ models, clock, runs, stepNames: ["train", "promote"], wake });
+    control = makeControl({
+      ...{ models, clock, runs, stepNames: () => ["train", "promote"], wake },
+      assertImported: async () => {},
+    });
   });
   afterAll(() => database.close());
   beforeEach(async () => {

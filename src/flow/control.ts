@@ -3,7 +3,7 @@
  * once with the id of a pipeline run; the work is done by workers.
  */
 import { SluiceError } from "../errors.ts";
-import type { ModelFile } from "../models.ts";
+import { isMarket, type ModelFile, marketModels, type TableFile } from "../models.ts";
 import type { PipelineRun, PipelineRuns } from "../store/pipeline-runs.ts";
 import { CLOSE_GRACE_MS, type Instant, iso, newestClosed, slotOf, UNIT_MS } from "../types.ts";
 
@@ -23,7 +23,10 @@ export interface ControlDeps {
   readonly models: ReadonlyMap<string, ModelFile>;
   readonly clock: { now(): Instant };
   readonly runs: PipelineRuns;
-  readonly stepNames: readonly string[];
+  /** The steps of a model's pipeline, by name. */
+  readonly stepNames: (model: ModelFile) => readonly string[];
+  /** Throws where a table has no rows to learn from: better now than in a run that fails. */
+  readonly assertImported: (model: TableFile) => Promise<void>;
   /** Wakes the schedule, which tells the workers. */
   readonly wake: () => void;
 }
@@ -33,7 +36,8 @@ export const BACKFILL_STEPS: readonly string[] = ["backfill"];
 /** The pipeline that a market's backfills run in. */
 export const backfillPipeline = (market: string): string => `backfill-${market.toLowerCase()}`;
 
-export function makeControl({ models, clock, runs, stepNames, wake }: ControlDeps): Control {
+export function makeControl(deps: ControlDeps): Control {
+  const { models, clock, runs, stepNames, wake } = deps;
   const newestSlot = (): Instant => {
     const now = clock.now();
     if (now > 0) return newestClosed(now) + UNIT_MS;
@@ -46,9 +50,13 @@ export function makeControl({ models, clock, runs, stepNames, wake }: ControlDep
     });
   };
 
+  /** The newest slot of a candle; a table's runs are of the instant that they are asked for at. */
+  const newestOf = (model: ModelFile): Instant =>
+    isMarket(model) ? newestSlot() : clock.now() || Date.now();
+
   const request = async (
     wanted: Parameters<PipelineRuns["request"]>[0],
-    steps = stepNames,
+    steps: readonly string[],
   ): Promise<PipelineRun> => {
     const { run } = await runs.request(wanted, steps);
     wake();
@@ -57,15 +65,18 @@ export function makeControl({ models, clock, runs, stepNames, wake }: ControlDep
 
   return {
     run: async (pipeline, slot) => {
-      assertPipeline(pipeline, models);
-      const newest = newestSlot();
+      const model = modelOf(pipeline, models);
+      const newest = newestOf(model);
       const wanted = slot ?? newest;
-      if (slotOf(wanted) !== wanted || wanted > newest) throw badSlot(wanted, newest);
-      return request({ pipeline, slot: wanted, kind: "slot" });
+      const isSlot = !isMarket(model) || slotOf(wanted) === wanted;
+      if (!isSlot || wanted > newest) throw badSlot(wanted, newest, model);
+      if (!isMarket(model)) await deps.assertImported(model);
+      return request({ pipeline, slot: wanted, kind: "slot" }, stepNames(model));
     },
-    retrain: async (model) => {
-      assertPipeline(model, models);
-      return request({ pipeline: model, slot: newestSlot(), kind: "retrain" });
+    retrain: async (name) => {
+      const model = modelOf(name, models);
+      if (!isMarket(model)) await deps.assertImported(model);
+      return request({ pipeline: name, slot: newestOf(model), kind: "retrain" }, stepNames(model));
     },
     backfill: async (market, from, to) => {
       assertMarket(market, models);
@@ -82,11 +93,11 @@ export function makeControl({ models, clock, runs, stepNames, wake }: ControlDep
       );
     },
     pause: async (pipeline) => {
-      assertPipeline(pipeline, models);
-      await runs.pause(pipeline, clock.now());
+      modelOf(pipeline, models);
+      await runs.pause(pipeline, clock.now() || Date.now());
     },
     resume: async (pipeline) => {
-      assertPipeline(pipeline, models);
+      modelOf(pipeline, models);
       await runs.pause(pipeline, null);
       wake();
     },
@@ -95,11 +106,12 @@ export function makeControl({ models, clock, runs, stepNames, wake }: ControlDep
 
 /** The markets that any model file names. */
 export const marketsOf = (models: ReadonlyMap<string, ModelFile>): string[] => [
-  ...new Set([...models.values()].flatMap((m) => [m.collect.market, ...m.collect.others])),
+  ...new Set(marketModels(models).flatMap((m) => [m.collect.market, ...m.collect.others])),
 ];
 
-function assertPipeline(name: string, models: ReadonlyMap<string, ModelFile>): void {
-  if (models.has(name)) return;
+function modelOf(name: string, models: ReadonlyMap<string, ModelFile>): ModelFile {
+  const model = models.get(name);
+  if (model !== undefined) return model;
   throw new SluiceError({
     code: "unknown_pipeline",
     status: 404,
@@ -120,14 +132,16 @@ export function assertMarket(market: string, models: ReadonlyMap<string, ModelFi
   });
 }
 
-const badSlot = (slot: Instant, newest: Instant): SluiceError =>
-  new SluiceError({
+function badSlot(slot: Instant, newest: Instant, model: ModelFile): SluiceError {
+  const accepted = `${isMarket(model) ? "a UTC 4-hour boundary" : "an instant"} up to ${iso(newest)}`;
+  return new SluiceError({
     code: "bad_slot",
     status: 422,
     detail: `"slot" ${iso(slot)} is no slot that is due.`,
-    fix: `Give a UTC 4-hour boundary up to ${iso(newest)}.`,
-    faults: [{ path: "slot", message: `expected a 4-hour boundary up to ${iso(newest)}` }],
+    fix: `Give ${accepted}.`,
+    faults: [{ path: "slot", message: `expected ${accepted}` }],
   });
+}
 
 const badRange = (from: Instant, to: Instant): SluiceError =>
   new SluiceError({

@@ -8,11 +8,12 @@ import { lookbackOf } from "../feature/spec.ts";
 import { paired } from "../learn/interval.ts";
 import { logLosses } from "../learn/metrics.ts";
 import type { VerifyReport } from "../market/verify.ts";
-import type { ModelFile } from "../models.ts";
+import type { MarketFile } from "../models.ts";
 import { matrixOf } from "../onnx/matrix.ts";
 import { type GateInput, type Judgement, judge, type Paired } from "../registry/gates.ts";
 import type { Tracking } from "../registry/tracking.ts";
 import type { Champion, Champions } from "../serve/champions.ts";
+import { asMarket } from "../serve/loaded.ts";
 import type { CandleStore } from "../store/candles.ts";
 import { UNIT_MS } from "../types.ts";
 import type { TrainingResult } from "./job.ts";
@@ -29,7 +30,7 @@ export interface JudgeDeps {
  * that is the version itself; `reports` are the verification of the data as it is now.
  */
 export async function judgeRun(
-  model: ModelFile,
+  model: MarketFile,
   { runId, version }: { readonly runId: string; readonly version: number },
   reports: readonly VerifyReport[],
   deps: JudgeDeps,
@@ -106,16 +107,17 @@ async function championAnswers(
       answers.set(slot, outOfFold!.probability[i]!);
     }
   }
-  const newer = slots.filter((slot) => slot > champion.facts.last_slot);
+  const { facts, session } = asMarket(champion);
+  const newer = slots.filter((slot) => slot > facts.last_slot);
   if (newer.length === 0) return answers;
-  const { feature_spec: spec, market } = champion.facts;
+  const { feature_spec: spec, market } = facts;
   const from = newer[0]! - lookbackOf(spec) * UNIT_MS;
   const to = newer.at(-1)!;
   const markets = [...new Set([market, ...spec.peers])];
   const lists = await Promise.all(markets.map((name) => deps.candles.read(name, { from, to })));
   const series = new Map(markets.map((name, i) => [name, seriesOf(name, lists[i] ?? [])]));
   const frame = featureFrame(spec, series, market, Float64Array.from(newer));
-  const { probability } = await champion.session.run(matrixOf(frame), newer.length);
+  const { probability } = await session.run(matrixOf(frame), newer.length);
   for (const [i, slot] of newer.entries()) answers.set(slot, probability[i]!);
   return answers;
 }

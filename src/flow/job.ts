@@ -4,13 +4,18 @@
  */
 import type { Leak } from "../feature/leak.ts";
 import type { MarketReport } from "../learn/report.ts";
-import type { ModelFile } from "../models.ts";
+import type { MarketFile } from "../models.ts";
 import type { ArtifactFacts } from "../serve/artifact.ts";
 import type { Candle, Instant } from "../types.ts";
 
 export const JOB_FILE = "job.json";
 export const RESULT_FILE = "result.json";
 export const ARTIFACT_FILE = "model.onnx";
+
+/** What every job says first: which kind of work it is. */
+export interface ChildJob {
+  readonly kind: "market" | "table" | "check";
+}
 
 /** What the child writes when it fails by a known error. */
 export interface ChildFailure {
@@ -19,7 +24,7 @@ export interface ChildFailure {
 
 /** What a training is given. Candles are those known at `asOf`, oldest first, by market. */
 export interface TrainingJob {
-  readonly model: ModelFile;
+  readonly model: MarketFile;
   /** The slot of the run: the newest label is that of the candle before it. */
   readonly slot: Instant;
   readonly asOf: Instant;

@@ -3,7 +3,7 @@
  */
 import { SluiceError } from "../errors.ts";
 import { type VerifyReport, verifyMarket } from "../market/verify.ts";
-import type { ModelFile } from "../models.ts";
+import { isMarket, type ModelFile, marketModels } from "../models.ts";
 import type { Gate } from "../registry/gates.ts";
 import type { Moved } from "../registry/promotion.ts";
 import { unknownVersion } from "../registry/version-rows.ts";
@@ -11,6 +11,8 @@ import { unknownModel } from "../serve/forecast.ts";
 import { assertMarket, marketsOf } from "./control.ts";
 import { judgeRun } from "./evaluate.ts";
 import type { StepDeps } from "./steps.ts";
+import { judgeTableRun } from "./table/evaluate.ts";
+import type { TableStepDeps } from "./table/steps.ts";
 
 export interface Operations {
   /**
@@ -36,9 +38,10 @@ export interface PromoteOrder {
 export interface OperationDeps {
   readonly models: ReadonlyMap<string, ModelFile>;
   readonly steps: StepDeps;
+  readonly tableSteps: TableStepDeps;
 }
 
-export function makeOperations({ models, steps }: OperationDeps): Operations {
+export function makeOperations({ models, steps, tableSteps }: OperationDeps): Operations {
   const { promotion, versions, candles, clock } = steps;
 
   function modelOf(name: string): ModelFile {
@@ -53,7 +56,9 @@ export function makeOperations({ models, steps }: OperationDeps): Operations {
     // A version without a run was not trained here: nothing is known of how it was judged.
     if (found.runId === null) return [];
     const trained = { runId: found.runId, version };
-    const { gates } = await judgeRun(model, trained, await steps.verify(model), steps);
+    const { gates } = isMarket(model)
+      ? await judgeRun(model, trained, await steps.verify(model), steps)
+      : await judgeTableRun(model, trained, tableSteps);
     await versions.recordGates(model.name, version, gates);
     return gates.filter((gate) => !gate.passed);
   }
@@ -91,7 +96,7 @@ export function makeOperations({ models, steps }: OperationDeps): Operations {
 /** The earliest instant from which any model wants the market's candles. */
 export const sinceOf = (market: string, models: ReadonlyMap<string, ModelFile>): number =>
   Math.min(
-    ...[...models.values()]
+    ...marketModels(models)
       .filter(({ collect }) => collect.market === market || collect.others.includes(market))
       .map(({ collect }) => collect.since),
   );

@@ -31,15 +31,18 @@ export async function openQueue(database: Database, log: Log): Promise<Queue> {
     expireInSeconds: 3_600,
     deleteAfterSeconds: 86_400,
   });
+  let worker: string | null = null;
   return {
     send: async (run) => {
       // Attempts in the key: a run that lost its worker is a new message, while the lost one's
       // may still count as active.
       const singletonKey = `${run.id}:${run.attempts}`;
       await boss.send(QUEUE, { runId: run.id }, { singletonKey });
+      // A worker of this process need not wait for its next look.
+      if (worker !== null) boss.notifyWorker(worker);
     },
     work: async (concurrency, handle) => {
-      await boss.work<{ runId: string }>(
+      worker = await boss.work<{ runId: string }>(
         QUEUE,
         { pollingIntervalSeconds: 1, localConcurrency: concurrency },
         async ([job]) => {

@@ -2,7 +2,7 @@
  * A training's result becomes a run and a version of the registry.
  */
 import { lookbackOf } from "../feature/spec.ts";
-import type { ModelFile } from "../models.ts";
+import type { MarketFile } from "../models.ts";
 import { readMetadata } from "../onnx/metadata.ts";
 import { completeSignature, type Signature } from "../registry/signature.ts";
 import type { Tracking } from "../registry/tracking.ts";
@@ -21,7 +21,7 @@ export interface Recorded {
 }
 
 export interface Recording {
-  readonly model: ModelFile;
+  readonly model: MarketFile;
   readonly result: TrainingResult;
   readonly artifact: Uint8Array;
   readonly pipelineRunId: string;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import fc from "fast-check";
 import { silentLog } from "../log.ts";
-import { type ModelFile, parseModel, readModels } from "../models.ts";
+import { type ModelFile, marketModels, parseModel, readModels } from "../models.ts";
 import type { Database } from "../store/database.ts";
 import { makePipelineRuns, type PipelineRun, type PipelineRuns } from "../store/pipeline-runs.ts";
 import { testDatabases } from "../store/testing.ts";
@@ -17,6 +17,12 @@ const EVERY_4_HOURS = "0 0 */4 * * *";
 const MINUTE = 60_000;
 
 describe("dueSlot", () => {
+  test("a table's slot is the tick itself, not the candle that it lies in", () => {
+    const tick = Date.parse("2025-07-01T01:30:00Z");
+    expect(dueSlot("0 30 1 * * *", tick + CLOSE_GRACE_MS, false)).toBe(tick);
+    expect(dueSlot("0 30 1 * * *", tick + CLOSE_GRACE_MS)).toBe(Date.parse("2025-07-01T00:00:00Z"));
+  });
+
   test("a slot is due exactly when its grace is over", () => {
     const close = T(5);
     expect(dueSlot(EVERY_4_HOURS, close)).toBe(T(4));
@@ -154,7 +160,7 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
     runs,
     queue,
     log: silentLog,
-    stepNames: ["collect", "train"],
+    stepNames: () => ["collect", "train"],
     isDead: () => false,
     tidy: async () => {},
     ...change,
@@ -189,7 +195,10 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
 
   test("asks for the due slot of every pipeline once, however often it looks", async () => {
     for (let i = 0; i < 3; i++) await reconcile(deps());
-    for (const name of models.keys()) expect(await slotsOf(name)).toEqual([[0, "queued"]]);
+    const due = marketModels(models).map(({ name }) => name);
+    for (const name of due) expect(await slotsOf(name)).toEqual([[0, "queued"]]);
+    // A table without a schedule waits to be asked.
+    expect(await slotsOf("income")).toEqual([]);
     // Told again and again, the queue makes it one message.
     expect(new Set(queue.sent).size).toBe(3);
     await workOff();
@@ -213,7 +222,10 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
   });
 
   test("S1: a pause of thirty slots ends in one run, for the newest", async () => {
-    const control = makeControl({ models, clock, runs, stepNames: ["collect"], wake: () => {} });
+    const control = makeControl({
+      ...{ models, clock, runs, stepNames: () => ["collect"], wake: () => {} },
+      assertImported: async () => {},
+    });
     await reconcile(deps({ models: only("btc") }));
     await workOff();
     await control.pause("btc");
@@ -245,7 +257,7 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
     now = T(18) + 90 * MINUTE;
     for (let i = 0; i < 2; i++) await reconcile(deps());
     expect(await workOff()).toBe(3);
-    for (const name of models.keys()) {
+    for (const { name } of marketModels(models)) {
       expect((await slotsOf(name)).map(String)).toEqual(["18,succeeded", "0,succeeded"]);
     }
   });
@@ -313,7 +325,10 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
   });
 
   test("S9: what was asked for by hand outlives a restart with another schedule", async () => {
-    const control = makeControl({ models, clock, runs, stepNames: ["train"], wake: () => {} });
+    const control = makeControl({
+      ...{ models, clock, runs, stepNames: () => ["train"], wake: () => {} },
+      assertImported: async () => {},
+    });
     const asked = [await control.retrain("btc"), await control.retrain("btc")];
     asked.push(await control.backfill("KRW-BTC", T(-20), T(-10)));
     await reconcile(deps());

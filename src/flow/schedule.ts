@@ -7,7 +7,7 @@
 import { Cron } from "croner";
 import { reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { ModelFile } from "../models.ts";
+import { isMarket, type ModelFile } from "../models.ts";
 import type { PipelineRun, PipelineRuns } from "../store/pipeline-runs.ts";
 import { CLOSE_GRACE_MS, type Instant, slotOf } from "../types.ts";
 import type { Queue } from "./queue.ts";
@@ -18,7 +18,8 @@ export interface ScheduleDeps {
   readonly runs: PipelineRuns;
   readonly queue: Queue;
   readonly log: Log;
-  readonly stepNames: readonly string[];
+  /** The steps of a model's pipeline, by name. */
+  readonly stepNames: (model: ModelFile) => readonly string[];
   /** Whether the holder of a lease is known to be dead before its lease runs out. */
   readonly isDead: (holder: string) => boolean;
   /** Ends and removes what runs that have ended left elsewhere; safe to repeat. */
@@ -29,16 +30,17 @@ const FIRST_RETRY_MS = 60_000;
 const LAST_RETRY_MS = 30 * 60_000;
 
 /**
- * The slot that a pipeline's newest tick is for: its last cron time at or before `now - grace`;
- * null when the pattern has not come due yet.
+ * The slot that a pipeline's newest tick is for: its last cron time at or before `now - grace`, or
+ * the candle that it lies in; null when the pattern has not come due yet.
  */
-export function dueSlot(cron: string, now: Instant): Instant | null {
+export function dueSlot(cron: string, now: Instant, ofCandle = true): Instant | null {
   const tick = new Cron(cron, { paused: true, timezone: "UTC" }).previousRuns(
     1,
     // The reference itself is not counted as past, hence the millisecond.
     new Date(now - CLOSE_GRACE_MS + 1),
   )[0];
-  return tick === undefined ? null : slotOf(tick.getTime());
+  if (tick === undefined) return null;
+  return ofCandle ? slotOf(tick.getTime()) : tick.getTime();
 }
 
 /** Whether a slot wants another run, given those it had: none yet, or all failed some time ago. */
@@ -73,12 +75,14 @@ export async function reconcile(deps: ScheduleDeps): Promise<void> {
 
 async function requestDue(model: ModelFile, now: Instant, deps: ScheduleDeps): Promise<void> {
   const { runs, log, stepNames } = deps;
-  const slot = dueSlot(model.schedule.cron, now);
+  // A table model without a schedule is trained when somebody asks for it.
+  if (model.schedule === undefined) return;
+  const slot = dueSlot(model.schedule.cron, now, isMarket(model));
   if (slot === null || !wantsRun(await runs.ofSlot(model.name, slot), Date.now())) return;
   await runs.supersede(model.name, slot);
   const { run, created } = await runs.request(
     { pipeline: model.name, slot, kind: "slot" },
-    stepNames,
+    stepNames(model),
   );
   if (created) log.info("pipeline_run_requested", { pipeline: model.name, run: run.id, slot });
 }
@@ -124,7 +128,9 @@ export function startSchedule(deps: ScheduleDeps): Schedule {
     timers.add(timer);
   }
 
-  const patterns = new Set([...deps.models.values()].map((model) => model.schedule.cron));
+  const patterns = new Set(
+    [...deps.models.values()].flatMap(({ schedule }) => schedule?.cron ?? []),
+  );
   const crons = [...patterns].map(
     (pattern) => new Cron(pattern, { timezone: "UTC", catch: true }, afterGrace),
   );

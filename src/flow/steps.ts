@@ -6,8 +6,7 @@ import { SluiceError } from "../errors.ts";
 import { defaultSpec, lookbackOf } from "../feature/spec.ts";
 import type { Collector } from "../market/collect.ts";
 import type { VerifyReport } from "../market/verify.ts";
-import type { ModelFile } from "../models.ts";
-import type { Gate } from "../registry/gates.ts";
+import type { MarketFile } from "../models.ts";
 import type { Promotion } from "../registry/promotion.ts";
 import type { Tracking } from "../registry/tracking.ts";
 import type { Versions } from "../registry/versions.ts";
@@ -20,6 +19,7 @@ import type { PipelineRuns } from "../store/pipeline-runs.ts";
 import { type Candle, type Instant, iso, newestClosed, UNIT_MS } from "../types.ts";
 import { judgeRun } from "./evaluate.ts";
 import type { PipelineStep, StepContext, StepOutcome, StepResult } from "./pipeline.ts";
+import { promote } from "./promote.ts";
 import { recordedBefore, recordTraining } from "./record.ts";
 import type { Train } from "./trainer.ts";
 
@@ -27,7 +27,7 @@ export interface StepDeps {
   readonly clock: { now(): Instant };
   readonly collector: Collector;
   readonly candles: CandleStore;
-  readonly verify: (model: ModelFile) => Promise<VerifyReport[]>;
+  readonly verify: (model: MarketFile) => Promise<VerifyReport[]>;
   readonly train: Train;
   readonly tracking: Tracking;
   readonly versions: Versions;
@@ -50,21 +50,21 @@ export const STEP_NAMES: readonly string[] = [
 const MINUTE = 60_000;
 
 /** The steps of one model's pipeline. */
-export function stepsOf(model: ModelFile, deps: StepDeps): PipelineStep[] {
+export function stepsOf(model: MarketFile, deps: StepDeps): PipelineStep[] {
   return [
     { name: "collect", deadlineMs: 60 * MINUTE, run: (context) => collect(model, deps, context) },
     { name: "verify", deadlineMs: 5 * MINUTE, run: (context) => verify(model, deps, context) },
     { name: "train", deadlineMs: 30 * MINUTE, run: (context) => train(model, deps, context) },
     { name: "evaluate", deadlineMs: 5 * MINUTE, run: (context) => evaluate(model, deps, context) },
-    { name: "promote", deadlineMs: MINUTE, run: (context) => promote(model, deps, context) },
+    { name: "promote", deadlineMs: MINUTE, run: (context) => promote(model.name, deps, context) },
     { name: "forecast", deadlineMs: MINUTE, run: (context) => forecast(model, deps, context) },
   ];
 }
 
 /** Market and peers, the model's own first. */
-const marketsOfModel = ({ collect }: ModelFile): string[] => [collect.market, ...collect.others];
+const marketsOfModel = ({ collect }: MarketFile): string[] => [collect.market, ...collect.others];
 
-async function collect(model: ModelFile, deps: StepDeps, context: StepContext) {
+async function collect(model: MarketFile, deps: StepDeps, context: StepContext) {
   const result: StepResult = {};
   const { since } = model.collect;
   for (const market of marketsOfModel(model)) {
@@ -87,7 +87,7 @@ async function collect(model: ModelFile, deps: StepDeps, context: StepContext) {
   return { ...result, outcomes, stale };
 }
 
-async function verify(model: ModelFile, deps: StepDeps, context: StepContext) {
+async function verify(model: MarketFile, deps: StepDeps, context: StepContext) {
   const reports = await deps.verify(model);
   for (const report of reports) await context.say(`${report.market}: ${report.verdict}.`);
   const bad = reports.find((report) => report.verdict === "fail");
@@ -100,7 +100,11 @@ async function verify(model: ModelFile, deps: StepDeps, context: StepContext) {
   });
 }
 
-async function train(model: ModelFile, deps: StepDeps, context: StepContext): Promise<StepOutcome> {
+async function train(
+  model: MarketFile,
+  deps: StepDeps,
+  context: StepContext,
+): Promise<StepOutcome> {
   const { run, say, signal } = context;
   // A crash may have come between the version and the end of this step.
   const made = await recordedBefore(model.name, run.id, deps);
@@ -125,7 +129,7 @@ async function train(model: ModelFile, deps: StepDeps, context: StepContext): Pr
 }
 
 /** Candles from `since` to the run's slot, of all markets the model looks at. */
-async function candlesOf(model: ModelFile, slot: Instant, asOf: Instant, deps: StepDeps) {
+async function candlesOf(model: MarketFile, slot: Instant, asOf: Instant, deps: StepDeps) {
   const lookback = lookbackOf(defaultSpec(marketsOfModel(model))) * UNIT_MS;
   const from = model.collect.since - lookback;
   const lists: Record<string, readonly Candle[]> = {};
@@ -135,7 +139,7 @@ async function candlesOf(model: ModelFile, slot: Instant, asOf: Instant, deps: S
   return lists;
 }
 
-async function evaluate(model: ModelFile, deps: StepDeps, context: StepContext) {
+async function evaluate(model: MarketFile, deps: StepDeps, context: StepContext) {
   const trained = context.results["train"] as { version: number; runId: string };
   const reports = (context.results["verify"]?.["reports"] ?? []) as VerifyReport[];
   const { passed, gates, champion } = await judgeRun(model, trained, reports, deps);
@@ -146,41 +150,7 @@ async function evaluate(model: ModelFile, deps: StepDeps, context: StepContext) 
   return { passed, gates, champion };
 }
 
-async function promote(model: ModelFile, deps: StepDeps, context: StepContext) {
-  const { version } = context.results["train"] as { version: number };
-  const { passed, gates, champion } = context.results["evaluate"] as {
-    passed: boolean;
-    gates: Gate[];
-    champion: number | null;
-  };
-  const actor = `pipeline:${context.run.id}`;
-  const guard = (tx: Orm) => deps.runs.assertHeld(tx, context.lease);
-  if (!passed) {
-    const failed = gates.filter((gate) => !gate.passed).map((gate) => gate.name);
-    const reason = `gates failed: ${failed.join(", ")}`;
-    await deps.promotion.setAlias(model.name, "challenger", version, actor, reason);
-    await context.say(`Not promoted: ${failed.join(", ")}.`);
-    return { promoted: false, champion, failed };
-  }
-  const reason = champion === null ? "first champion" : `passed the gates against ${champion}`;
-  // A resumed step finds that it promoted already: promoting the champion again changes nothing.
-  const now = (await deps.promotion.champion(model.name))?.version ?? null;
-  if (now !== version) {
-    await deps.promotion.promote({
-      name: model.name,
-      version,
-      expected: champion,
-      actor,
-      reason,
-      guard,
-    });
-  }
-  await deps.champions.refresh(model.name);
-  await context.say(`Version ${version} is champion: ${reason}.`);
-  return { promoted: true, champion: version };
-}
-
-async function forecast(model: ModelFile, deps: StepDeps, context: StepContext) {
+async function forecast(model: MarketFile, deps: StepDeps, context: StepContext) {
   if (newestClosed(deps.clock.now()) + UNIT_MS !== context.run.slot) {
     await context.say("The slot has passed; the run of the newest slot forecasts.");
     return { forecast: null };

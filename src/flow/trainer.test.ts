@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SluiceError } from "../errors.ts";
 import { walk } from "../feature/fixtures.ts";
-import { type ModelFile, parseModel } from "../models.ts";
+import { type MarketFile, parseModel } from "../models.ts";
 import { readFacts } from "../serve/artifact.ts";
 import { loadRuntime } from "../serve/runtime.ts";
 import { openSession } from "../serve/session.ts";
@@ -18,7 +18,7 @@ const MAIN = join(import.meta.dir, "../main.ts");
 const SINCE = Date.parse("2025-07-01T00:00:00Z");
 
 /** A model that is trained in a moment, or one that takes long. */
-const modelOf = (rounds: number): ModelFile =>
+const modelOf = (rounds: number): MarketFile =>
   parseModel(
     "small.toml",
     `name = "small"
@@ -42,7 +42,7 @@ const modelOf = (rounds: number): ModelFile =>
     min_train_candles = 300
     candles = 240
     [promote]`,
-  );
+  ) as MarketFile;
 
 const COUNT = 800;
 const jobOf = (rounds: number): TrainingJob => ({
@@ -184,7 +184,10 @@ describe("a training that succeeds", () => {
   test("in another zone, language and folder gives the same bytes and figures", async () => {
     const folder = join(root, "elsewhere");
     await mkdir(folder);
-    await writeFile(join(folder, JOB_FILE), JSON.stringify({ ...jobOf(15), cacheFolder }));
+    await writeFile(
+      join(folder, JOB_FILE),
+      JSON.stringify({ kind: "market", ...jobOf(15), cacheFolder }),
+    );
     const child = Bun.spawn([process.execPath, MAIN, "train-child", folder], {
       env: { PATH: process.env["PATH"] ?? "", TZ: "Asia/Kathmandu", LC_ALL: "tr_TR.UTF-8" },
       stdout: "ignore",

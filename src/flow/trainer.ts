@@ -11,6 +11,7 @@ import { reasonOf, SluiceError } from "../errors.ts";
 import {
   ARTIFACT_FILE,
   type ChildFailure,
+  type ChildJob,
   JOB_FILE,
   RESULT_FILE,
   type TrainingJob,
@@ -31,10 +32,14 @@ export interface TrainerDeps {
   readonly silenceLimitMs: number;
 }
 
-export type Train = (
-  job: TrainingJob,
-  options: { readonly name: string; readonly signal: AbortSignal; readonly onProgress: OnProgress },
-) => Promise<Trained>;
+export type Train = (job: TrainingJob, options: JobOptions) => Promise<Trained>;
+
+export interface JobOptions {
+  /** Of the work folder: the id of the pipeline run. */
+  readonly name: string;
+  readonly signal: AbortSignal;
+  readonly onProgress: OnProgress;
+}
 
 /** A share from 0 to 1 and what is being done. */
 export type OnProgress = (share: number, text: string) => void;
@@ -47,26 +52,37 @@ export const selfCommand = (...args: string[]): string[] =>
     ? [process.execPath, ...args]
     : [process.execPath, join(import.meta.dir, "../main.ts"), ...args];
 
-/** A trainer that spawns a child for each job; `training_failed` and its kin say why it ended. */
+/** A trainer of market models; `training_failed` and its kin say why a child ended. */
 export function makeTrainer(deps: TrainerDeps): Train {
-  return async (job, { name, signal, onProgress }) => {
-    const folder = join(deps.workFolder, name);
+  return (job, options) => runJob<TrainingResult>({ kind: "market", ...job }, {}, deps, options);
+}
+
+/**
+ * Spawns a child that does a job, with further files in its work folder, and gives what it leaves
+ * there; no bytes where it leaves no artifact.
+ */
+export async function runJob<Result>(
+  job: ChildJob,
+  files: Readonly<Record<string, string | Uint8Array>>,
+  deps: TrainerDeps,
+  { name, signal, onProgress }: JobOptions,
+): Promise<{ result: Result; artifact: Uint8Array }> {
+  const folder = join(deps.workFolder, name);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  try {
+    const text = JSON.stringify({ ...job, cacheFolder: deps.cacheFolder });
+    await writeFile(join(folder, JOB_FILE), text);
+    for (const [file, content] of Object.entries(files))
+      await writeFile(join(folder, file), content);
+    await runChild(folder, deps, signal, onProgress);
+    return {
+      result: JSON.parse(await readFile(join(folder, RESULT_FILE), "utf8")) as Result,
+      artifact: await readFile(join(folder, ARTIFACT_FILE)),
+    };
+  } finally {
     await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    try {
-      await writeFile(
-        join(folder, JOB_FILE),
-        JSON.stringify({ ...job, cacheFolder: deps.cacheFolder }),
-      );
-      await runChild(folder, deps, signal, onProgress);
-      return {
-        result: JSON.parse(await readFile(join(folder, RESULT_FILE), "utf8")) as TrainingResult,
-        artifact: await readFile(join(folder, ARTIFACT_FILE)),
-      };
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  };
+  }
 }
 
 async function runChild(

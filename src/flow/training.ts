@@ -1,26 +1,23 @@
 /*
- * What the training child does: candles in; dataset, checks, walk-forward, artifact and parity
- * check out. It has no database and no network: only its work folder.
+ * The training of a market model: candles in; dataset, checks, walk-forward, artifact and parity
+ * check out.
  */
-import { dlopen } from "bun:ffi";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { reasonOf, SluiceError } from "../errors.ts";
-import { seriesOf } from "../feature/candles.ts";
+import { type Series, seriesOf } from "../feature/candles.ts";
 import { buildDataset, type Dataset } from "../feature/dataset.ts";
 import { datasetDigest, featureDigest } from "../feature/digest.ts";
 import { featureNames } from "../feature/features.ts";
 import { HORIZON } from "../feature/labels.ts";
 import { perturbationLeaks, sampleSlots } from "../feature/leak.ts";
-import { defaultSpec, type FeatureSpec } from "../feature/spec.ts";
+import { COLUMNS_OF, defaultSpec, type FeatureSpec } from "../feature/spec.ts";
 import { BASELINE_NAMES } from "../learn/baseline.ts";
 import { GBDT_DEFAULTS } from "../learn/gbdt/options.ts";
 import { importanceOf } from "../learn/importance.ts";
-import { type MarketFit, type MarketRecipe, trainMarket } from "../learn/market.ts";
+import { type MarketFit, trainMarket } from "../learn/market.ts";
+import type { MarketRecipe, Pool } from "../learn/recipe.ts";
 import { type MarketReport, marketReport } from "../learn/report.ts";
 import { isSingleClass } from "../learn/sample.ts";
-import type { Frame } from "../learn/types.ts";
-import type { ModelFile } from "../models.ts";
+import type { Frame, TreeModel } from "../learn/types.ts";
+import type { MarketFile } from "../models.ts";
 import { matrixOf } from "../onnx/matrix.ts";
 import { encodeMarketModel, type MarketParts } from "../onnx/model.ts";
 import { referencePredict } from "../onnx/reference.ts";
@@ -28,54 +25,11 @@ import { type ArtifactFacts, artifactMetadata } from "../serve/artifact.ts";
 import { loadRuntime } from "../serve/runtime.ts";
 import { openSession } from "../serve/session.ts";
 import { UNIT_MS } from "../types.ts";
-import {
-  ARTIFACT_FILE,
-  type ChildFailure,
-  JOB_FILE,
-  RESULT_FILE,
-  type TrainingJob,
-  type TrainingResult,
-} from "./job.ts";
+import type { TrainingJob, TrainingResult } from "./job.ts";
 
 const DAY_MS = 86_400_000;
 const LEAK_SAMPLES = 12;
 const PARITY_ROWS = 2_000;
-
-/** Runs the job in `folder` and returns the exit code; a failure is written there too. */
-export async function trainChild(folder: string): Promise<number> {
-  dieWithParent();
-  const progress = (share: number, text: string) => {
-    process.stdout.write(`${share.toFixed(3)}\t${text}\n`);
-  };
-  const write = (result: TrainingResult | ChildFailure) =>
-    writeFile(join(folder, RESULT_FILE), JSON.stringify(result));
-  try {
-    const job = JSON.parse(await readFile(join(folder, JOB_FILE), "utf8"));
-    const { result, artifact } = await runTraining(job, job.cacheFolder, progress);
-    await writeFile(join(folder, ARTIFACT_FILE), artifact);
-    await write(result);
-    return 0;
-  } catch (thrown) {
-    const known = thrown instanceof SluiceError;
-    await write({
-      error: {
-        code: known ? thrown.code : "training_error",
-        detail: reasonOf(thrown),
-        fix: known ? thrown.fix : "This is a fault of Sluice: report it with the step's log.",
-      },
-    });
-    process.stderr.write(`${thrown instanceof Error ? thrown.stack : thrown}\n`);
-    return 1;
-  }
-}
-
-/** Asks the kernel to end this process when whoever started it dies (Linux; prctl, option 1). */
-function dieWithParent(): void {
-  if (process.platform !== "linux") return;
-  const libc = dlopen("libc.so.6", { prctl: { args: ["i32", "u64"], returns: "i32" } });
-  libc.symbols.prctl(1, 9);
-  libc.close();
-}
 
 /** The training itself, in this process. */
 export async function runTraining(
@@ -95,7 +49,8 @@ export async function runTraining(
   if (skip !== null) return { result: skipped(skip), artifact: new Uint8Array() };
   const leaks = perturbationLeaks(spec, series, market, sampleSlots(dataset.slots, LEAK_SAMPLES));
 
-  const { fit, outOfFold } = trainMarket(dataset, recipeOf(model), (share, text) =>
+  const pool = { own: dataset, others: othersOf(job, spec, series) };
+  const { fit, outOfFold } = trainMarket(pool, recipeOf(model), (share, text) =>
     onProgress(0.05 + 0.9 * share, text),
   );
   const report = marketReport(outOfFold);
@@ -116,7 +71,7 @@ export async function runTraining(
         up: [...outOfFold.up],
         probability: [...outOfFold.probability],
       },
-      importance: fit.probability.kind === "trees" ? importanceOf(fit.probability) : [],
+      importance: treesOf(fit).flatMap(importanceOf),
       leaks,
       parity,
       facts,
@@ -131,7 +86,21 @@ export async function runTraining(
   };
 }
 
-function skipReason(dataset: Dataset, { evaluate }: ModelFile): TrainingResult["skip"] {
+/** Rows of the other markets, of the same columns: they are learned from too. */
+export const othersOf = (
+  { model, slot }: Pick<TrainingJob, "model" | "slot">,
+  spec: FeatureSpec,
+  series: ReadonlyMap<string, Series>,
+): Pool["others"] =>
+  model.collect.others.map((market) =>
+    buildDataset({ spec, series, market, from: model.collect.since, to: slot }),
+  );
+
+/** The trees among the averaged models: their gains are the importance that is told. */
+const treesOf = ({ probability }: MarketFit): readonly TreeModel[] =>
+  probability.parts.map((part) => part.model).filter((model) => model.kind === "trees");
+
+function skipReason(dataset: Dataset, { evaluate }: MarketFile): TrainingResult["skip"] {
   // One fold to calibrate on and a row to judge, after the rows to train on.
   const needed = evaluate.min_train_candles + evaluate.fold_candles + 1;
   if (dataset.slots.length < needed) {
@@ -157,8 +126,8 @@ const skipped = (skip: NonNullable<TrainingResult["skip"]>): TrainingResult => (
 });
 
 /** The recipe that a model file asks for. */
-export function recipeOf({ train, evaluate }: ModelFile): MarketRecipe {
-  const trees = (of: ModelFile["train"]["gbdt"]) => ({
+export function recipeOf({ train, evaluate }: MarketFile): MarketRecipe {
+  const trees = (of: MarketFile["train"]["gbdt"]) => ({
     ...GBDT_DEFAULTS,
     rounds: of.rounds,
     rate: of.rate,
@@ -173,8 +142,15 @@ export function recipeOf({ train, evaluate }: ModelFile): MarketRecipe {
     seed: train.seed,
     trainers: train.trainers,
     gbdt: trees(train.gbdt),
-    quantile: trees(train.quantile),
     logistic: { l2: train.logistic.l2, rounds: 25 },
+    ridge: { l2: train.ridge.l2, rounds: 1 },
+    spread: { l2: train.spread.l2, rounds: 1 },
+    othersWeight: train.others_weight,
+    baseRows: train.base_rows,
+    direction: COLUMNS_OF.direction(featureNames(defaultSpec([]))),
+    range: COLUMNS_OF.range,
+    volatility: COLUMNS_OF.volatility,
+    step: COLUMNS_OF.step,
     halfLifeMs: train.half_life_days * DAY_MS,
     horizonMs: HORIZON * UNIT_MS,
     foldMs: evaluate.fold_candles * UNIT_MS,
@@ -191,7 +167,7 @@ const partsOf = (fit: MarketFit): MarketParts => ({
 });
 
 function factsOf(
-  model: ModelFile,
+  model: MarketFile,
   spec: FeatureSpec,
   dataset: Dataset,
   fit: MarketFit,
@@ -220,10 +196,12 @@ function factsOf(
   } as ArtifactFacts;
 }
 
-function paramsOf({ train, evaluate, collect }: ModelFile, spec: FeatureSpec, fit: MarketFit) {
+function paramsOf({ train, evaluate, collect }: MarketFile, spec: FeatureSpec, fit: MarketFit) {
   const params: Record<string, string | number> = {
     market: collect.market,
-    trainer: fit.trainer,
+    trainers: train.trainers.join(", "),
+    others_weight: train.others_weight,
+    base_rows: train.base_rows,
     seed: train.seed,
     half_life_days: train.half_life_days,
     features: featureNames(spec).length,
@@ -232,8 +210,9 @@ function paramsOf({ train, evaluate, collect }: ModelFile, spec: FeatureSpec, fi
     conformal_offset: fit.offset,
   };
   for (const [name, value] of Object.entries(train.gbdt)) params[`gbdt.${name}`] = value;
-  for (const [name, value] of Object.entries(train.quantile)) params[`quantile.${name}`] = value;
   params["logistic.l2"] = train.logistic.l2;
+  params["ridge.l2"] = train.ridge.l2;
+  params["spread.l2"] = train.spread.l2;
   for (const [name, value] of Object.entries(evaluate)) params[`evaluate.${name}`] = value;
   return params;
 }

@@ -23,7 +23,7 @@ describe("the schedule itself", () => {
     runs,
     queue: { send: async () => {}, work: async () => {}, stop: async () => {} },
     log,
-    stepNames: [],
+    stepNames: () => [],
     isDead: () => false,
     tidy: async () => {},
   });

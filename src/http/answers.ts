@@ -46,16 +46,18 @@ export const readyAnswer = answer({ status: v.literal("ready"), checks: v.array(
 
 const model = {
   name: text,
-  kind: v.literal("market"),
+  kind: v.picklist(["market", "table"]),
   description: text,
-  market: text,
+  /** Null for a table. */
+  market: nullable(text),
   champion: nullable(v.strictObject({ version: whole, digest: text, since: time })),
   challenger: nullable(v.strictObject({ version: whole, since: time })),
   /** What keeps the champion from being loaded, or null. */
   trouble: nullable(v.strictObject({ code: text, detail: text })),
   metrics: v.record(v.string(), nullable(real)),
   signature: nullable(anything),
-  schedule: v.strictObject({ cron: text, next: nullable(time), paused: v.boolean() }),
+  /** Null for a table that is trained when asked for. */
+  schedule: nullable(v.strictObject({ cron: text, next: nullable(time), paused: v.boolean() })),
   last_run: nullable(
     v.strictObject({
       id: text,
@@ -78,16 +80,31 @@ export const modelsAnswer = listOf(v.strictObject(model));
 const quantiles = v.strictObject({ p10: real, p50: real, p90: real });
 const made = v.strictObject({ name: text, version: whole, digest: text });
 
+const marketPrediction = v.strictObject({
+  id: text,
+  label: v.picklist(["up", "not_up"]),
+  probability: real,
+  quantiles,
+});
+
+/** A class has a probability, a number a value; the rest where it was asked for or must be told. */
+const explained = {
+  base: v.optional(real),
+  contributions: v.optional(v.record(v.string(), real)),
+  warnings: v.optional(v.array(text)),
+};
+const classPrediction = v.strictObject({
+  id: text,
+  label: text,
+  probability: real,
+  probabilities: v.optional(v.record(v.string(), real)),
+  ...explained,
+});
+const valuePrediction = v.strictObject({ id: text, value: real, ...explained });
+
 export const predictAnswer = answer({
   model: made,
-  predictions: v.array(
-    v.strictObject({
-      id: text,
-      label: v.picklist(["up", "not_up"]),
-      probability: real,
-      quantiles,
-    }),
-  ),
+  predictions: v.array(v.union([marketPrediction, classPrediction, valuePrediction])),
 });
 
 const forecast = {
@@ -283,3 +300,66 @@ export const tokenAnswer = answer({
   token: v.pipe(text, v.description("Shown this once and never again.")),
 });
 export const revokedAnswer = answer({ name: text, revoked: v.literal(true) });
+
+const refusal = { reason: text, count: whole, lines: v.array(whole) };
+const importedColumn = { name: text, type: text, missing: whole, levels: nullable(whole) };
+
+export const importAnswer = answer({
+  id: whole,
+  model: text,
+  file: text,
+  part: v.picklist(["train", "test"]),
+  sha256: text,
+  /** True when the same bytes stood already: nothing was changed. */
+  unchanged: v.boolean(),
+  replaced: nullable(whole),
+  report: v.strictObject({
+    bytes: whole,
+    rows: whole,
+    stored: whole,
+    refused: whole,
+    blank_lines: whole,
+    comment_lines: whole,
+    refusals: v.array(
+      v.strictObject({
+        ...refusal,
+        samples: v.array(
+          v.strictObject({
+            line: whole,
+            column: nullable(text),
+            value: nullable(text),
+            message: text,
+          }),
+        ),
+      }),
+    ),
+    columns: v.array(
+      v.strictObject({
+        ...importedColumn,
+        most: v.array(v.strictObject({ level: text, count: whole })),
+        min: nullable(real),
+        max: nullable(real),
+        mean: nullable(real),
+      }),
+    ),
+  }),
+});
+
+export const importsAnswer = listOf(
+  v.strictObject({
+    id: whole,
+    model: text,
+    file: text,
+    part: v.picklist(["train", "test"]),
+    sha256: text,
+    rows: whole,
+    refused: whole,
+    actor: text,
+    at: time,
+    replaced_at: nullable(time),
+    /** True when the model file says otherwise now how rows are read: it must be imported again. */
+    outdated: v.boolean(),
+    refusals: v.array(v.strictObject(refusal)),
+    columns: v.array(v.strictObject(importedColumn)),
+  }),
+);

@@ -42,6 +42,8 @@ interface Bindings {
   readonly requestId: string;
   route: string;
   thrown: unknown;
+  /** Lets the request take longer, from now on. */
+  extend: (ms: number) => void;
 }
 
 type Env = { Bindings: Bindings; Variables: { call: Omit<Call, "query" | "body"> } };
@@ -105,6 +107,7 @@ export function makeApp(deps: AppDeps): App {
       const services = deps.services()!;
       const request = c.req.raw;
       const actor = await auth.admit(route.group, request, services);
+      if (route.deadlineMs !== undefined) c.env.extend(route.deadlineMs);
       const params = checkedParams(names, (name) => c.req.param(name));
       let read: Promise<Uint8Array> | null = null;
       const bytes = () => {
@@ -162,10 +165,14 @@ export function makeApp(deps: AppDeps): App {
   async function answer(request: Request, env: Bindings): Promise<Response> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<Response>((resolve) => {
-      timer = setTimeout(() => {
-        env.thrown = tooLate(deadlineMs);
-        resolve(problem(tooLate(deadlineMs), { requestId: env.requestId, simulated }));
-      }, deadlineMs);
+      env.extend = (ms) => {
+        clearTimeout(timer);
+        timer = setTimeout(() => {
+          env.thrown = tooLate(ms);
+          resolve(problem(tooLate(ms), { requestId: env.requestId, simulated }));
+        }, ms);
+      };
+      env.extend(deadlineMs);
     });
     try {
       return await Promise.race([hono.fetch(request, env), late]);
@@ -183,7 +190,7 @@ export function makeApp(deps: AppDeps): App {
       const began = performance.now();
       const asked = request.headers.get("x-request-id") ?? "";
       const requestId = REQUEST_ID.test(asked) ? asked : Bun.randomUUIDv7();
-      const env: Bindings = { requestId, route: "unknown", thrown: null };
+      const env: Bindings = { requestId, route: "unknown", thrown: null, extend: () => {} };
       const response = await answer(request, env);
       response.headers.set("x-request-id", requestId);
       response.headers.set("x-content-type-options", "nosniff");

@@ -162,7 +162,8 @@ const slow = (size: number, deadlineMs: number): SluiceError =>
     fix: "Send the body at once.",
   });
 
-function cut(cause: unknown): never {
+/** What a body is that broke off. */
+export function cut(cause: unknown): never {
   throw new SluiceError({
     code: "body_cut",
     status: 400,

@@ -9,6 +9,7 @@ import { requestCodes } from "./codes/request.ts";
 import type { CodeRows } from "./codes/row.ts";
 import { stateCodes } from "./codes/state.ts";
 import { storeCodes } from "./codes/store.ts";
+import { tableCodes } from "./codes/table.ts";
 
 export interface Code {
   readonly code: string;
@@ -21,6 +22,7 @@ const rows: CodeRows = {
   ...requestCodes,
   ...stateCodes,
   ...marketCodes,
+  ...tableCodes,
   ...storeCodes,
   ...learnCodes,
   ...commandCodes,

@@ -8,6 +8,8 @@ import type { WholeRun } from "../registry/run-list.ts";
 import type { Version } from "../registry/version-rows.ts";
 import type { Champion } from "../serve/champions.ts";
 import type { ForecastAnswer } from "../serve/forecast.ts";
+import type { LoadedMarket } from "../serve/loaded.ts";
+import type { Session } from "../serve/session.ts";
 import type { PipelineRun, Step } from "../store/pipeline-runs.ts";
 import { type Candle, type Instant, iso, UNIT_MS } from "../types.ts";
 
@@ -56,13 +58,14 @@ trainers = ["gbdt"]
 );
 
 /** A champion whose probability is the logistic of its first column; 0.5 where that is missing. */
-export const fakeChampion = (answer?: Partial<Champion["session"]>): Champion => ({
+export const fakeChampion = (answer?: Partial<Session>): Champion & LoadedMarket => ({
+  kind: "market",
   model: "btc",
   version: 3,
   digest: DIGEST,
   since: NOW,
   runId: RUN_ID,
-  facts: { features: COLUMNS, market: "KRW-BTC" } as unknown as Champion["facts"],
+  facts: { features: COLUMNS, market: "KRW-BTC" } as unknown as LoadedMarket["facts"],
   session: {
     run: async (features, rows) => {
       const first = Array.from({ length: rows }, (_, i) => features[i * COLUMNS.length]!);

@@ -66,13 +66,20 @@ export const healthRoutes: readonly Route[] = [healthz, readyz, metrics];
 /** Every check: each model's champion, the age of the view of aliases, and what the app adds. */
 async function checksOf(services: HttpServices): Promise<readonly Check[]> {
   const { models, champions } = services;
-  const loaded = [...models.keys()].map((model): Check => {
+  const loaded = [...models].map(([model, { kind }]): Check => {
     const { champion, trouble } = champions.state(model);
+    // A table that nothing was learned from waits for its rows; others need not wait with it.
+    const waits = kind === "table" && champion === null && trouble === null;
     const detail =
       champion === null
-        ? (trouble?.message ?? "has no champion yet")
+        ? (trouble?.message ?? (waits ? NO_ROWS : "has no champion yet"))
         : `version ${champion.version} serves${trouble === null ? "" : `; ${trouble.message}`}`;
-    return { name: `model ${model}`, ok: champion !== null, detail };
+    return {
+      name: `model ${model}`,
+      ok: champion !== null,
+      detail,
+      ...(waits ? { blocking: false } : {}),
+    };
   });
   const age = Date.now() - champions.readAt();
   const view: Check = {
@@ -82,6 +89,8 @@ async function checksOf(services: HttpServices): Promise<readonly Check[]> {
   };
   return [...loaded, view, ...(await othersOf(services))];
 }
+
+const NO_ROWS = "is a table that nothing was learned from yet: import rows, then train";
 
 /** The app's own checks; one that hangs is itself the finding. */
 async function othersOf(services: HttpServices): Promise<readonly Check[]> {

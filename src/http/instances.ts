@@ -69,7 +69,8 @@ export function rowsOfJson(body: unknown, columns: readonly string[]): Rows {
   return { features, rows: instances.length };
 }
 
-function instancesOf(body: unknown, faults: Faults): readonly unknown[] {
+/** The rows of `{"instances": [...]}`; what else it is goes to the faults. */
+export function instancesOf(body: unknown, faults: Faults): readonly unknown[] {
   if (!isObject(body)) {
     faults.add("", `expected an object with "instances", not ${shown(body)}`);
     return [];
@@ -108,10 +109,12 @@ export function assertRowCount(rows: number): void {
   });
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+/** Whether it is a JSON object. */
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-function shown(value: unknown): string {
+/** A value as a fault may repeat it. */
+export function shown(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object") return "an object";

@@ -3,7 +3,7 @@
  */
 import { Cron } from "croner";
 import * as v from "valibot";
-import type { ModelFile } from "../models.ts";
+import { isMarket, type ModelFile } from "../models.ts";
 import { keysIn, pageOf } from "../registry/page.ts";
 import { CHAMPION } from "../registry/promotion.ts";
 import { unknownModel } from "../serve/forecast.ts";
@@ -100,7 +100,7 @@ async function modelView(model: ModelFile, services: HttpServices) {
     name,
     kind: model.kind,
     description: model.description,
-    market: model.collect.market,
+    market: isMarket(model) ? model.collect.market : null,
     [CHAMPION]: champion === null ? null : { ...champion, since: iso(champion.since) },
     challenger:
       challenger === undefined
@@ -109,11 +109,14 @@ async function modelView(model: ModelFile, services: HttpServices) {
     trouble: trouble === null ? null : { code: trouble.code, detail: trouble.message },
     metrics: run === null ? {} : metricsView(run.metrics),
     signature: version?.signature ?? null,
-    schedule: {
-      cron: model.schedule.cron,
-      next: paused.has(name) ? null : isoOrNull(nextTick(model.schedule.cron, clock.now())),
-      paused: paused.has(name),
-    },
+    schedule:
+      model.schedule === undefined
+        ? null
+        : {
+            cron: model.schedule.cron,
+            next: paused.has(name) ? null : isoOrNull(nextTick(model.schedule.cron, clock.now())),
+            paused: paused.has(name),
+          },
     last_run:
       last === undefined
         ? null

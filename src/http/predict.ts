@@ -3,26 +3,37 @@
  */
 import * as v from "valibot";
 import { SluiceError } from "../errors.ts";
+import { isMarket } from "../models.ts";
 import { keysIn, pageOf } from "../registry/page.ts";
 import type { Champion } from "../serve/champions.ts";
 import { unknownModel } from "../serve/forecast.ts";
+import { asMarket, asTable, type LoadedMarket, type LoadedTable } from "../serve/loaded.ts";
 import type { MarketOutput } from "../serve/session.ts";
 import { forecastAnswer, forecastsAnswer, predictAnswer } from "./answers.ts";
 import { invalid, jsonOf, mediaType, textOf, unsupportedMedia } from "./body.ts";
 import { rowsOfCsv } from "./csv.ts";
 import { exact, page } from "./fields.ts";
-import { type Rows, rowsOfJson } from "./instances.ts";
+import { rowsOfJson } from "./instances.ts";
 import { type GuardedRoute, route } from "./route.ts";
+import { predictTable } from "./table-predict.ts";
+import { rowsOfTableCsv, rowsOfTableJson } from "./table-rows.ts";
 import { forecastView } from "./views.ts";
 
 /** Rows a call of the runtime: calls of other requests have their turn in between. */
 const CHUNK = 1_024;
 
 const instances = v.pipe(
-  exact({ instances: v.array(v.record(v.string(), v.nullable(v.number()))) }),
+  exact({
+    instances: v.array(v.record(v.string(), v.nullable(v.union([v.number(), v.string()])))),
+  }),
   v.metadata({
-    description: "Each row an object with every column of the signature; null where missing.",
-    examples: [{ instances: [{ ret_1: 0.004, ret_2: null }] }],
+    description:
+      "Each row an object of the signature's columns; null where missing. A market model wants " +
+      "every column, and numbers; of a table those may be left out that may be missing.",
+    examples: [
+      { instances: [{ age: 39, workclass: "State-gov", education: null }] },
+      { instances: [{ return_1: 0.004, return_2: null }] },
+    ],
   }),
 );
 const csv = v.pipe(v.string(), v.description("A header of column names, then a row a line."));
@@ -44,16 +55,19 @@ export const predictRoutes: readonly GuardedRoute[] = [
     gives: predictAnswer,
     handle: async ({ services, params, query, request, bytes, metrics }) => {
       const { models, champions } = services;
-      if (!models.has(params.model)) throw unknownModel(params.model, models);
-      if (query.explain === "true") {
+      const model = models.get(params.model);
+      if (model === undefined) throw unknownModel(params.model, models);
+      const explain = query.explain === "true";
+      if (explain && isMarket(model)) {
         throw invalid("invalid_query", "The query", [{ path: "explain", message: EXPLAIN }]);
       }
-      const read = readerOf(request);
+      const type = bodyType(request);
       const body = await bytes();
       return champions.use(params.model, async (champion) => {
-        const rows = read(body, champion.facts.features);
-        const predictions = await predict(champion, rows);
-        metrics.predictions(params.model, rows.rows);
+        const predictions = isMarket(model)
+          ? await predictMarket(asMarket(champion), type, body)
+          : await predictRows(asTable(champion), type, body, explain);
+        metrics.predictions(params.model, predictions.length);
         const { version, digest } = champion;
         return { model: { name: params.model, version, digest }, predictions };
       });
@@ -92,16 +106,36 @@ export const predictRoutes: readonly GuardedRoute[] = [
   }),
 ];
 
-/** What reads a body of the request's type. */
-function readerOf(request: Request): (bytes: Uint8Array, columns: readonly string[]) => Rows {
+/** The type of a body that can be read, or `unsupported_media_type` (415). */
+function bodyType(request: Request): "json" | "csv" {
   const type = mediaType(request);
-  if (type === "application/json") return (bytes, columns) => rowsOfJson(jsonOf(bytes), columns);
-  if (type === "text/csv") return (bytes, columns) => rowsOfCsv(textOf(bytes), columns);
+  if (type === "application/json") return "json";
+  if (type === "text/csv") return "csv";
   throw unsupportedMedia(type, ["application/json", "text/csv"]);
 }
 
+async function predictRows(
+  champion: Champion & LoadedTable,
+  type: "json" | "csv",
+  body: Uint8Array,
+  explain: boolean,
+) {
+  const { facts } = champion;
+  const rows =
+    type === "json" ? rowsOfTableJson(jsonOf(body), facts) : await rowsOfTableCsv(body, facts);
+  return predictTable(champion, rows, explain);
+}
+
 /** One prediction a row, in the order of the rows. */
-async function predict({ session, facts }: Champion, { features, rows }: Rows) {
+async function predictMarket(
+  { session, facts }: LoadedMarket,
+  type: "json" | "csv",
+  body: Uint8Array,
+) {
+  const { features, rows } =
+    type === "json"
+      ? rowsOfJson(jsonOf(body), facts.features)
+      : rowsOfCsv(textOf(body), facts.features);
   const columns = facts.features.length;
   const parts: Promise<MarketOutput>[] = [];
   // All are begun before the first is awaited: a session is not released while calls are under

@@ -59,6 +59,8 @@ export interface GuardedRoute extends Described {
   readonly body?: Schema;
   /** The bodies that it reads itself, by media type, for the document. */
   readonly takes?: Readonly<Record<string, Schema>>;
+  /** How long it may take, where that is longer than what requests have. */
+  readonly deadlineMs?: number;
   handle(call: Call<string, never, never>): Promise<Answer> | Answer;
 }
 

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
+import { SMALL, tableModel } from "../table/fixture.ts";
 import { iso, UNIT_MS } from "../types.ts";
 import type { Route } from "./route.ts";
 import { routes } from "./routes.ts";
@@ -38,7 +39,14 @@ const NAMES: Readonly<Record<string, string>> = {
   token: "token-q",
 };
 
-const pathOf = ({ path }: Route): string =>
+/** What a route needs in its query, or has in its path instead of the names above. */
+const pathOf = (route: Route): string => {
+  const path = pathWith(route);
+  if (!path.endsWith("/imports")) return path;
+  return `${path.replace("/btc/", "/small/")}${route.method === "POST" ? "?name=a.csv" : ""}`;
+};
+
+const pathWith = ({ path }: Route): string =>
   path
     .replace(":path{.+}", "plots/roc.svg")
     .replace(":run", path.includes("pipelines") ? PIPELINE_RUN : RUN_ID)
@@ -52,6 +60,15 @@ const full = () => {
     ...{ id: 7, market: "KRW-BTC", start: null, reason: "bad_number", detail: "x", raw: "{}" },
     ...{ seen: 2, firstSeenAt: NOW, lastSeenAt: NOW },
   });
+  world.models.set("small", tableModel(SMALL));
+  world.imports.push({
+    ...{ id: 1, model: "small", file: "a.csv", part: "train", sha256: DIGEST, layout: DIGEST },
+    ...{ rows: 1, refused: 1, actor: "admin", at: NOW, replacedAt: null },
+    report: {
+      refusals: [{ reason: "bad_number", count: 1, lines: [2], samples: [] }],
+      columns: [{ name: "age", type: "number", missing: 0, levels: null, most: [] }],
+    },
+  });
   return world;
 };
 
@@ -63,7 +80,12 @@ describe("answers", () => {
       `%s${simulated ? ", simulated" : ""}`,
       async (_, route) => {
         const body = BODIES[route.path];
-        const init = route.method === "POST" && body !== undefined ? { body } : {};
+        const init =
+          route.path === "/admin/models/:model/imports"
+            ? { raw: ["text/csv", "age,city,y\n1,a,no\n"] as const }
+            : route.method === "POST" && body !== undefined
+              ? { body }
+              : {};
         const { status, json } = await ask(route.method, pathOf(route), init);
         expect([status, json.code]).toEqual([route.status ?? 200, undefined]);
         expect(v.parse(route.gives as v.GenericSchema, json)).toEqual(json);

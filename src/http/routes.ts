@@ -4,6 +4,7 @@
 import { adminRoutes } from "./admin.ts";
 import { candleRoutes } from "./candles.ts";
 import { healthRoutes } from "./health.ts";
+import { importRoutes } from "./imports.ts";
 import { modelRoutes } from "./models.ts";
 import { pageRoutes } from "./pages.ts";
 import { pipelineRoutes } from "./pipelines.ts";
@@ -14,6 +15,7 @@ import { runRoutes } from "./runs.ts";
 export const routes: readonly Route[] = [
   ...healthRoutes,
   ...modelRoutes,
+  ...importRoutes,
   ...predictRoutes,
   ...candleRoutes,
   ...runRoutes,

@@ -3,12 +3,20 @@
  */
 import * as v from "valibot";
 import { SluiceError } from "../errors.ts";
+import { RUN_ID } from "../registry/names.ts";
 import type { Run } from "../registry/run-list.ts";
 import { runAnswer, runsAnswer } from "./answers.ts";
 import { exact, name, page } from "./fields.ts";
 import { type GuardedRoute, route } from "./route.ts";
 import type { HttpServices } from "./services.ts";
 import { modelOf, runView, wholeRunView } from "./views.ts";
+
+const RUN_FORM = "expected the id of a run";
+const runId = v.pipe(
+  v.string(RUN_FORM),
+  v.regex(RUN_ID, RUN_FORM),
+  v.description("The trainings below this one: the trials of its search."),
+);
 
 export const runRoutes: readonly GuardedRoute[] = [
   route({
@@ -17,10 +25,14 @@ export const runRoutes: readonly GuardedRoute[] = [
     group: "read",
     tag: "runs",
     summary: "Trainings, newest first",
-    query: exact({ model: v.optional(name), ...page }),
+    query: exact({ model: v.optional(name), parent: v.optional(runId), ...page }),
     gives: runsAnswer,
-    handle: async ({ services, query: { model, limit, before } }) => {
-      const filter = { limit, before, ...(model === undefined ? {} : { model }) };
+    handle: async ({ services, query: { model, parent, limit, before } }) => {
+      const filter = {
+        ...{ limit, before },
+        ...(model === undefined ? {} : { model }),
+        ...(parent === undefined ? {} : { parent }),
+      };
       const { items, next } = await services.tracking.runs(filter);
       const versionOf = await versionsOf(items, services);
       return { items: items.map((run) => runView(run, versionOf(run))), next };

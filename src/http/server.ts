@@ -5,8 +5,8 @@ import type { Config } from "../config.ts";
 import { SluiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { makeApp } from "./app.ts";
-import { BODY_LIMIT } from "./body.ts";
 import type { HttpServices } from "./services.ts";
+import { IMPORT_LIMIT } from "./stream.ts";
 
 export interface ServerOptions {
   readonly config: Config;
@@ -52,8 +52,8 @@ export function startServer(options: ServerOptions): Server {
       hostname: config.host,
       port: config.port,
       idleTimeout: IDLE_SECONDS,
-      // Twice what the routes take, so that they can say so; Bun itself only cuts the connection.
-      maxRequestBodySize: 2 * BODY_LIMIT,
+      // More than any route takes, so that it can say so; Bun itself only cuts the connection.
+      maxRequestBodySize: 2 * IMPORT_LIMIT,
       // A fault outside the app: nothing of it may reach the client.
       error: (thrown) => {
         log.error("server_error", { reason: String(thrown), stack: thrown.stack });

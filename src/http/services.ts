@@ -17,6 +17,7 @@ import type { CandleStore } from "../store/candles.ts";
 import type { Forecasts } from "../store/forecasts.ts";
 import type { PipelineRuns } from "../store/pipeline-runs.ts";
 import type { Tokens } from "../store/tokens.ts";
+import type { Imports } from "../table/import.ts";
 import type { Instant } from "../types.ts";
 
 /** One thing that must hold, or is told, for the server to be ready. */
@@ -44,6 +45,7 @@ export interface HttpServices {
   readonly promotion: Pick<Promotion, "champion" | "aliases" | "history">;
   readonly runs: Pick<PipelineRuns, "run" | "list" | "stepsOf" | "paused">;
   readonly control: Control;
+  readonly imports: Pick<Imports, "take" | "list">;
   readonly tokens: Tokens;
   readonly operations: Operations;
   readonly adminToken: string;

@@ -4,6 +4,7 @@
  */
 import type { Config } from "../config.ts";
 import { SluiceError } from "../errors.ts";
+import type { ModelFile } from "../models.ts";
 import type { Moved } from "../registry/promotion.ts";
 import type { WholeRun } from "../registry/run-list.ts";
 import type { Version } from "../registry/version-rows.ts";
@@ -12,6 +13,7 @@ import type { ForecastAnswer } from "../serve/forecast.ts";
 import type { Hole, QuarantinedRow } from "../store/candles.ts";
 import type { ForecastRow } from "../store/forecasts.ts";
 import type { PipelineRun, Step } from "../store/pipeline-runs.ts";
+import type { TableImport } from "../store/tables.ts";
 import type { Scope, TokenInfo } from "../store/tokens.ts";
 import { type Candle, UNIT_MS } from "../types.ts";
 import { type App, type AppDeps, makeApp } from "./app.ts";
@@ -24,6 +26,8 @@ const { ADMIN, config, DIGEST, moved, NOW, pipelineRun, SLOT, tokenOf } = fixtur
 
 /** What the fakes hold; a test changes it as it likes. */
 export interface World {
+  models: Map<string, ModelFile>;
+  imports: TableImport[];
   champion: Champion | null;
   trouble: SluiceError | null;
   readAt: number;
@@ -49,6 +53,8 @@ export interface World {
 
 /** A world with one model, one version that serves, and one finished run. */
 export const makeWorld = (): World => ({
+  models: new Map([["btc", fixture.btcModel]]),
+  imports: [],
   champion: fixture.fakeChampion(),
   trouble: null,
   readAt: Date.now(),
@@ -82,7 +88,7 @@ const refuse = (code: string, status: number): SluiceError =>
 
 /** Services over a world. */
 export function servicesOf(world: World): HttpServices {
-  const models = new Map([["btc", fixture.btcModel]]);
+  const { models } = world;
   const note = <T>(answer: T, ...what: unknown[]): T => {
     world.asked.push(what);
     return answer;
@@ -164,6 +170,26 @@ export function servicesOf(world: World): HttpServices {
           .slice(0, limit),
       stepsOf: async (id) => world.steps.filter((s) => s.runId === id),
       paused: async () => world.paused,
+    },
+    imports: {
+      take: async ({ model, file, part, source }) => {
+        const bytes = (await Array.fromAsync(source)).reduce((n, chunk) => n + chunk.length, 0);
+        return note(
+          {
+            ...{ id: 1, model: model.name, file, part: part ?? "train", sha256: DIGEST },
+            ...{ unchanged: false, replaced: null },
+            report: {
+              ...{ bytes, rows: 1, stored: 1, refused: 0, blank_lines: 0, comment_lines: 0 },
+              ...{ refusals: [], columns: [] },
+            },
+          },
+          "import",
+          file,
+          part,
+          bytes,
+        );
+      },
+      list: async (_, limit) => world.imports.slice(0, limit),
     },
     control: {
       run: async (...what) => note(pipelineRun, "run", ...what),

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { linearMargins, logistic, ridge } from "./linear.ts";
+import { linearMargins, logistic, poisson, ridge } from "./linear.ts";
 import { sigmoid } from "./math.ts";
-import { categories, frameOf, normals, numbers, sampleOf } from "./testing.ts";
-import type { LinearModel, Sample } from "./types.ts";
+import { categories, frameOf, mixedSample, normals, numbers, sampleOf } from "./testing.ts";
+import type { CategoryColumn, LinearModel, Sample } from "./types.ts";
 
 const fitLogistic = (sample: Sample, options = logistic.defaults) =>
   logistic.fit(sample, options, 0) as LinearModel;
@@ -136,9 +136,7 @@ describe("logistic", () => {
     expect(JSON.stringify(fitLogistic(sample(300)))).toBe(JSON.stringify(fitLogistic(sample(300))));
   });
 
-  test("refuses categories and options out of range", () => {
-    const frame = frameOf(categories("town", ["a", "b"]));
-    expect(() => fitLogistic(sampleOf(frame, [0, 1]))).toThrow("column town is a category");
+  test("refuses options out of range", () => {
     expect(() => fitLogistic(sample(10), { l2: -1, rounds: 3 })).toThrow("l2 -1");
     expect(() => fitLogistic(sample(10), { l2: 1, rounds: 0.5 })).toThrow("rounds 0.5");
   });
@@ -179,5 +177,106 @@ describe("ridge", () => {
     const [atMissing, atMean] = linearMargins(model, frameOf(numbers("a", [Number.NaN, 2.5])));
     expect(atMissing).toBe(model.bias);
     expect(atMean).toBeCloseTo(model.bias, 12);
+  });
+});
+
+describe("poisson", () => {
+  test("the expected counts of each level and in all are what they were", () => {
+    const towns = Array.from({ length: 600 }, (_, row) => "abc"[row % 3]!);
+    const target = towns.map((town, row) => (town === "a" ? 0 : town === "b" ? row % 5 : 20));
+    const sample = sampleOf(frameOf(categories("town", towns)), target);
+    const fitted = poisson.fit(sample, { l2: 0, rounds: 50 }, 0) as LinearModel;
+    const counts = linearMargins(fitted, sample.frame).map((m) => Math.exp(m));
+    expect(counts[0]).toBeLessThan(1e-3);
+    expect(counts[1]).toBeCloseTo(2, 3);
+    expect(counts[2]).toBeCloseTo(20, 3);
+  });
+
+  test("nothing but zeros is a small finite rate", () => {
+    const fitted = poisson.fit(
+      sampleOf(frameOf(numbers("a", [1, 2])), [0, 0]),
+      poisson.defaults,
+      0,
+    );
+    expect(
+      Math.exp(linearMargins(fitted as LinearModel, { rows: 1, columns: [numbers("a", [1])] })[0]!),
+    ).toBeCloseTo(0.25, 6);
+  });
+});
+
+describe("categories and missing values", () => {
+  const mixed = mixedSample(3_000, 5);
+  const model = fitLogistic(mixed, { l2: 2, rounds: 50, indicators: true });
+
+  test("are what a frame of 0/1 columns would be", () => {
+    const [a, b, noise, town] = mixed.frame.columns;
+    if (town?.kind !== "category" || a?.kind !== "number") throw new Error("other columns");
+    const flags = (is: (row: number) => boolean) =>
+      Array.from({ length: 3_000 }, (_, row) => (is(row) ? 1 : 0));
+    const wide = frameOf(
+      a,
+      b!,
+      noise!,
+      numbers(
+        "a?",
+        flags((row) => Number.isNaN(a.values[row])),
+      ),
+      ...[...town.levels.keys(), -1].map((code) =>
+        numbers(
+          `town ${code}`,
+          flags((row) => town.codes[row] === code),
+        ),
+      ),
+    );
+    // The penalty is on weights of 0/1 cells there and of standard units here, so none is left.
+    const loose = { l2: 0, rounds: 50, indicators: true };
+    const found = linearMargins(fitLogistic(mixed, loose), mixed.frame);
+    const wanted = linearMargins(fitLogistic({ ...mixed, frame: wide }, loose), wide);
+    for (const [row, margin] of found.entries()) expect(margin).toBeCloseTo(wanted[row]!, 4);
+  });
+
+  test("the gradient of the penalised loss is 0 at every level, and at missing", () => {
+    const margins = linearMargins(model, mixed.frame);
+    const residual = margins.map((m, row) => mixed.target[row]! - sigmoid(m));
+    const pull = (is: (row: number) => boolean) =>
+      residual.reduce((sum, r, row) => sum + (is(row) ? r : 0), 0);
+    const [a, , , town] = mixed.frame.columns;
+    if (town?.kind !== "category" || a?.kind !== "number") throw new Error("other columns");
+    for (const [code, weight] of model.levels![3]!.entries()) {
+      expect(pull((row) => town.codes[row] === code) - 2 * weight).toBeCloseTo(0, 4);
+    }
+    expect(pull((row) => town.codes[row] === -1) - 2 * model.missing![3]!).toBeCloseTo(0, 4);
+    expect(pull((row) => Number.isNaN(a.values[row])) - 2 * model.missing![0]!).toBeCloseTo(0, 4);
+    expect(pull(() => true)).toBeCloseTo(0, 4);
+  });
+
+  test("rare levels beyond the 64 most frequent share the weight of the missing", () => {
+    const names = Array.from({ length: 2_000 }, (_, row) =>
+      row < 1_900 ? `often ${row % 64}` : `once ${row}`,
+    );
+    const target = names.map((name) => (name.startsWith("once") ? 1 : 0));
+    const fitted = fitRidge(sampleOf(frameOf(categories("name", names)), target), 1);
+    const levels = fitted.levels![0]!;
+    expect(levels).toHaveLength(164);
+    const own = fitted.columns[0]!.levels!.map((name) => !name.startsWith("once"));
+    for (const [code, weight] of levels.entries()) {
+      if (own[code]) expect(weight).not.toBe(fitted.missing![0]!);
+      else expect(weight).toBe(fitted.missing![0]!);
+    }
+  });
+
+  test("a code without a level, and a level that was never seen, are no reason to fail", () => {
+    const frame = frameOf({
+      name: "t",
+      kind: "category",
+      codes: Int32Array.of(0, 1),
+      levels: ["a", "b", "c"],
+    });
+    const fitted = fitRidge(sampleOf(frame, [1, 3]), 1);
+    const asked = frameOf({
+      ...frame.columns[0]!,
+      codes: Int32Array.of(2, -1, 7),
+    } as CategoryColumn);
+    expect([...linearMargins(fitted, asked)]).toEqual([2, 2, 2]);
   });
 });

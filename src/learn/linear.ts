@@ -1,10 +1,12 @@
 /*
- * Linear models on standardised columns: logistic regression by Newton's method and ridge
- * regression, which is one such step. Both penalise l2 / 2 times the squared weights, not the bias.
+ * Linear models on standardised numbers and one-hot categories (design.ts): logistic and Poisson
+ * regression by Newton's method, and ridge regression, which is one such step. All penalise l2 / 2
+ * times the squared weights, not the bias.
  */
 import { SluiceError } from "../errors.ts";
-import { logit, sigmoid, softplus } from "./math.ts";
-import { baseRate, checkSample, isSingleClass, shapesOf, weightedMean } from "./sample.ts";
+import { type Design, designOf } from "./design.ts";
+import { exp, log, logit, sigmoid, softplus } from "./math.ts";
+import { baseRate, checkSample, isSingleClass, weightedMean } from "./sample.ts";
 import { solve } from "./solve.ts";
 import type { Frame, LinearModel, OnRound, Sample, Trainer } from "./types.ts";
 
@@ -13,13 +15,22 @@ export interface LinearOptions {
   readonly l2: number;
   /** Newton steps at most; ridge takes one whatever is given. */
   readonly rounds: number;
+  /** Whether a missing number has a weight of its own; else it counts as the column's mean. */
+  readonly indicators?: boolean;
 }
 
 /** Logistic regression for 0/1 targets. */
 export const logistic: Trainer<LinearOptions> = {
   name: "logistic",
   defaults: { l2: 1, rounds: 25 },
-  fit: (sample, options, _seed, onRound) => fitLogistic(sample, options, onRound),
+  fit: (sample, options, _seed, onRound) => fitNewton(sample, options, LOG_ODDS, onRound),
+};
+
+/** Poisson regression for counts: the margin is the logarithm of the expected count. */
+export const poisson: Trainer<LinearOptions> = {
+  name: "poisson",
+  defaults: { l2: 1, rounds: 25 },
+  fit: (sample, options, _seed, onRound) => fitNewton(sample, options, LOG_COUNT, onRound),
 };
 
 /** Least squares with a penalty, for real targets. */
@@ -34,26 +45,57 @@ const ENOUGH = 1e-10;
 /** Keeps the matrix positive definite when l2 is 0 and columns repeat each other. */
 const LEAST_L2 = 1e-6;
 
-const fitLogistic = (
+/** What a margin means: the mean it stands for, and the loss of a target under it. */
+interface Link {
+  readonly objective: LinearModel["objective"];
+  /** The margin that is right without columns. */
+  base(target: Float64Array, weight: Float64Array | null): number;
+  mean(margin: number): number;
+  loss(margin: number, mean: number, y: number): number;
+  /** The second derivative of the loss; the first is the mean minus the target. */
+  curvature(mean: number): number;
+}
+
+const LOG_ODDS: Link = {
+  objective: "log_loss",
+  base: (target, weight) => logit(baseRate(target, weight)),
+  mean: sigmoid,
+  loss: (margin, _, y) => softplus(y === 1 ? -margin : margin),
+  curvature: (mean) => mean * (1 - mean),
+};
+
+const LOG_COUNT: Link = {
+  objective: "poisson",
+  // As if half a row more had counted one: the logarithm of 0 is no margin.
+  base: (target, weight) => log(Math.max(weightedMean(target, weight), 0.5 / target.length)),
+  mean: exp,
+  loss: (margin, mean, y) => mean - y * margin,
+  curvature: (mean) => mean,
+};
+
+const fitNewton = (
   sample: Sample,
   options: LinearOptions,
+  link: Link,
   onRound: OnRound | undefined,
 ): LinearModel => {
-  checkLinear(sample, options, "log_loss");
+  checkLinear(sample, options, link.objective);
   const { target, weight } = sample;
-  const table = standardise(sample);
+  const design = designOf(sample, options.indicators ?? false);
   const l2 = Math.max(options.l2, LEAST_L2);
-  let beta = new Float64Array(table.width);
-  beta[0] = logit(baseRate(target, weight));
-  if (isSingleClass(target)) return modelOf(sample, table, beta, "log_loss");
+  let beta = new Float64Array(design.width);
+  beta[0] = link.base(target, weight);
+  if (isSingleClass(target)) return design.model(beta, link.objective);
 
-  const probability = new Float64Array(target.length);
+  const means = new Float64Array(target.length);
+  const of = (i: number) => (weight === null ? 1 : weight[i]!);
   const lossOf = (candidate: Float64Array): number => {
     let loss = penalty(candidate, l2);
     for (let i = 0; i < target.length; i++) {
-      const margin = table.margin(candidate, i);
-      probability[i] = sigmoid(margin);
-      loss += (weight === null ? 1 : weight[i]!) * softplus(target[i] === 1 ? -margin : margin);
+      const margin = design.margin(candidate, i);
+      const mean = link.mean(margin);
+      means[i] = mean;
+      loss += of(i) * link.loss(margin, mean, target[i]!);
     }
     return loss;
   };
@@ -61,11 +103,11 @@ const fitLogistic = (
   for (let round = 0; round < options.rounds; round++) {
     onRound?.(round, options.rounds);
     const step = newtonStep(
-      table,
+      design,
       beta,
       l2,
-      (i) => (weight === null ? 1 : weight[i]!) * (target[i]! - probability[i]!),
-      (i) => (weight === null ? 1 : weight[i]!) * probability[i]! * (1 - probability[i]!),
+      (i) => of(i) * (target[i]! - means[i]!),
+      (i) => of(i) * link.curvature(means[i]!),
     );
     if (step === null) break;
     // A full step may overshoot where the curve flattens: halve it until the loss falls.
@@ -83,7 +125,7 @@ const fitLogistic = (
     loss = nextLoss;
     if (fell <= ENOUGH * Math.abs(loss)) break;
   }
-  return modelOf(sample, table, beta, "log_loss");
+  return design.model(beta, link.objective);
 };
 
 const fitRidge = (
@@ -93,66 +135,19 @@ const fitRidge = (
 ): LinearModel => {
   checkLinear(sample, options, "squared_error");
   const { target, weight } = sample;
-  const table = standardise(sample);
+  const design = designOf(sample, options.indicators ?? false);
   onRound?.(0, 1);
-  const beta = new Float64Array(table.width);
+  const beta = new Float64Array(design.width);
   beta[0] = weightedMean(target, weight);
   const of = (i: number) => (weight === null ? 1 : weight[i]!);
   const l2 = Math.max(options.l2, LEAST_L2);
-  const step = newtonStep(table, beta, l2, (i) => of(i) * (target[i]! - beta[0]!), of);
-  return modelOf(
-    sample,
-    table,
-    step === null ? beta : beta.map((b, j) => b + step[j]!),
-    "squared_error",
-  );
-};
-
-/** Standardised values, row by row, each row led by a 1 for the bias. */
-interface Table {
-  readonly width: number;
-  readonly cells: Float64Array;
-  readonly means: Float64Array;
-  readonly scales: Float64Array;
-  margin(beta: Float64Array, row: number): number;
-}
-
-/** Weighted mean and spread of each column; what is not finite counts as the mean. */
-const standardise = ({ frame, weight }: Sample): Table => {
-  const width = frame.columns.length + 1;
-  const cells = new Float64Array(frame.rows * width);
-  const means = new Float64Array(width - 1);
-  const scales = new Float64Array(width - 1).fill(1);
-  for (let row = 0; row < frame.rows; row++) cells[row * width] = 1;
-  for (const [c, column] of frame.columns.entries()) {
-    if (column.kind !== "number") continue; // refused before
-    const present = column.values.map((x) => (Number.isFinite(x) ? 1 : 0));
-    const own = Float64Array.from(present, (is, i) => is * (weight === null ? 1 : weight[i]!));
-    const values = Float64Array.from(column.values, (x, i) => (present[i] === 1 ? x : 0));
-    const mean = weightedMean(values, own);
-    const variance = weightedMean(
-      values.map((x) => (x - mean) ** 2),
-      own,
-    );
-    means[c] = mean;
-    // A constant column's spread is rounding noise: it stays at scale 1 and all its cells at 0.
-    if (!(Math.sqrt(variance) > Math.abs(mean) * 1e-12)) continue;
-    scales[c] = Math.sqrt(variance);
-    for (let row = 0; row < frame.rows; row++) {
-      if (present[row] === 1) cells[row * width + c + 1] = (values[row]! - mean) / scales[c]!;
-    }
-  }
-  const margin = (beta: Float64Array, row: number): number => {
-    let sum = 0;
-    for (let j = 0; j < width; j++) sum += beta[j]! * cells[row * width + j]!;
-    return sum;
-  };
-  return { width, cells, means, scales, margin };
+  const step = newtonStep(design, beta, l2, (i) => of(i) * (target[i]! - beta[0]!), of);
+  return design.model(step === null ? beta : beta.map((b, j) => b + step[j]!), "squared_error");
 };
 
 /** Solves (X' C X + l2 I) step = X' r - l2 beta for residuals r and curvatures C, one a row. */
 const newtonStep = (
-  { width, cells }: Table,
+  { width, cells, dense, places, categories }: Design,
   beta: Float64Array,
   l2: number,
   residual: (row: number) => number,
@@ -160,14 +155,22 @@ const newtonStep = (
 ): Float64Array | null => {
   const matrix = new Float64Array(width * width);
   const right = beta.map((b, j) => (j === 0 ? 0 : -l2 * b));
-  for (let row = 0, at = 0; at < cells.length; row++, at += width) {
+  for (let row = 0, at = 0; at < cells.length; row++, at += dense) {
     const r = residual(row);
     const c = curvature(row);
-    for (let i = 0; i < width; i++) {
+    for (let i = 0; i < dense; i++) {
       const x = cells[at + i]!;
       right[i]! += r * x;
       const cx = c * x;
       for (let j = 0; j <= i; j++) matrix[i * width + j]! += cx * cells[at + j]!;
+    }
+    // A level's cell is 1 where the row has it, and 0 elsewhere.
+    for (let i = row * categories; i < (row + 1) * categories; i++) {
+      const place = places[i]!;
+      const line = place * width;
+      right[place]! += r;
+      for (let j = 0; j < dense; j++) matrix[line + j]! += c * cells[at + j]!;
+      for (let j = row * categories; j <= i; j++) matrix[line + places[j]!]! += c;
     }
   }
   for (let i = 1; i < width; i++) matrix[i * width + i]! += l2;
@@ -180,37 +183,50 @@ const penalty = (beta: Float64Array, l2: number): number => {
   return (l2 / 2) * sum;
 };
 
-const modelOf = (
-  { frame }: Sample,
-  { means, scales }: Table,
-  beta: Float64Array,
-  objective: LinearModel["objective"],
-): LinearModel => ({
-  kind: "linear",
-  objective,
-  bias: beta[0]!,
-  weights: beta.slice(1),
-  means,
-  scales,
-  columns: shapesOf(frame),
-});
-
 /**
- * The margins of a linear model, one a row. A missing value adds 0, and so does any value of a
- * column without weight.
+ * The margins of a linear model, one a row. What is missing adds its own weight, or 0 where the
+ * model has none; so does a code that the model has no level for.
  */
 export const linearMargins = (model: LinearModel, frame: Frame): Float64Array => {
   const margins = new Float64Array(frame.rows).fill(model.bias);
-  for (const [c, column] of frame.columns.entries()) {
-    const weight = model.weights[c]! / model.scales[c]!;
-    if (column.kind !== "number" || weight === 0) continue;
-    const mean = model.means[c]!;
-    for (let row = 0; row < margins.length; row++) {
-      const x = column.values[row]!;
-      if (!Number.isNaN(x)) margins[row]! += weight * (x - mean);
-    }
-  }
+  for (const c of frame.columns.keys()) addTerm(model, frame, c, margins, 0, 1);
   return margins;
+};
+
+/** What each column adds to each row's margin: rows x columns, row by row. */
+export const linearTerms = (model: LinearModel, frame: Frame): Float64Array => {
+  const width = frame.columns.length;
+  const terms = new Float64Array(frame.rows * width);
+  for (const c of frame.columns.keys()) addTerm(model, frame, c, terms, c, width);
+  return terms;
+};
+
+/** Adds a column's terms to every `step`-th of the sums, from the `first` on. */
+const addTerm = (
+  model: LinearModel,
+  frame: Frame,
+  c: number,
+  sums: Float64Array,
+  first: number,
+  step: number,
+): void => {
+  const column = frame.columns[c]!;
+  const missing = model.missing?.[c] ?? 0;
+  if (column.kind === "category") {
+    const levels = model.levels?.[c] ?? null;
+    for (let row = 0; row < frame.rows; row++) {
+      sums[first + row * step]! += levels?.[column.codes[row]!] ?? missing;
+    }
+    return;
+  }
+  const weight = model.weights[c]! / model.scales[c]!;
+  if (weight === 0 && missing === 0) return;
+  const mean = model.means[c]!;
+  for (let row = 0; row < frame.rows; row++) {
+    const x = column.values[row]!;
+    // Not 0 x the value, which is no number where the value is infinite.
+    sums[first + row * step]! += Number.isNaN(x) ? missing : weight === 0 ? 0 : weight * (x - mean);
+  }
 };
 
 const checkLinear = (
@@ -219,15 +235,6 @@ const checkLinear = (
   objective: LinearModel["objective"],
 ): void => {
   checkSample(sample, objective);
-  const category = sample.frame.columns.find((column) => column.kind === "category");
-  if (category !== undefined) {
-    throw new SluiceError({
-      code: "bad_sample",
-      status: 422,
-      detail: `column ${category.name} is a category`,
-      fix: "A linear model takes number columns only: leave it out, or train gbdt.",
-    });
-  }
   const { l2, rounds } = options;
   if (l2 >= 0 && l2 < Number.POSITIVE_INFINITY && Number.isInteger(rounds) && rounds >= 0) return;
   throw new SluiceError({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { OutOfFold } from "./market.ts";
 import { makeRandom } from "./random.ts";
+import type { OutOfFold } from "./recipe.ts";
 import { marketReport } from "./report.ts";
 import { normals } from "./testing.ts";
 

@@ -5,8 +5,8 @@
 import { BASELINE_NAMES, type Baselines } from "./baseline.ts";
 import { calibrationSlope } from "./calibrate.ts";
 import { aucInterval, type Interval, meanInterval, paired } from "./interval.ts";
-import type { OutOfFold } from "./market.ts";
 import { balancedAccuracy, brierLosses, hits, logLosses, pinballLosses } from "./metrics.ts";
+import type { OutOfFold } from "./recipe.ts";
 
 export interface MarketReport {
   /** Figures by name; intervals as `<name>_low` and `<name>_high`. Figures that do not exist are left out. */

@@ -48,23 +48,37 @@ export interface Tree {
 /** A sum of trees: margin(row) = base + sum over trees of the leaf it falls in. */
 export interface TreeModel {
   readonly kind: "trees";
-  readonly objective: "log_loss" | "squared_error" | "quantile";
+  readonly objective: "log_loss" | "squared_error" | "quantile" | "poisson" | "softmax";
   readonly base: number;
   readonly trees: readonly Tree[];
   readonly columns: readonly ColumnShape[];
 }
 
 /**
- * margin(row) = bias + sum over columns of weight x (value - mean) / scale, where a missing value
- * counts as the mean (adds 0). Number columns only.
+ * One of several classes: probability of class k = e^(margin of models[k]) / the sum of all such.
+ * Every class has a model, all of them with the same columns.
+ */
+export interface SoftmaxModel {
+  readonly kind: "softmax";
+  readonly models: readonly TreeModel[];
+  readonly columns: readonly ColumnShape[];
+}
+
+/**
+ * margin(row) = bias + sum over columns. A number column adds weight x (value - mean) / scale, or
+ * `missing` where it is NaN. A category column adds `levels[column][code]`, or `missing` where the
+ * code is -1; its weight, mean and scale are 0, 0 and 1. Without `missing` a missing value adds 0,
+ * as the mean does; without `levels` there are number columns only.
  */
 export interface LinearModel {
   readonly kind: "linear";
-  readonly objective: "log_loss" | "squared_error";
+  readonly objective: "log_loss" | "squared_error" | "poisson";
   readonly bias: number;
   readonly weights: Float64Array;
   readonly means: Float64Array;
   readonly scales: Float64Array;
+  readonly missing?: Float64Array;
+  readonly levels?: readonly (Float64Array | null)[];
   readonly columns: readonly ColumnShape[];
 }
 
@@ -78,6 +92,13 @@ export interface ConstantModel {
 
 export type Model = TreeModel | LinearModel | ConstantModel;
 
+/** margin(row) = sum over the parts of weight x the part's margin; all have the same columns. */
+export interface SumModel {
+  readonly kind: "sum";
+  readonly parts: readonly { readonly weight: number; readonly model: Model }[];
+  readonly columns: readonly ColumnShape[];
+}
+
 /** A column without its rows: what a model must be given to answer. */
 export interface ColumnShape {
   readonly name: string;
@@ -85,7 +106,10 @@ export interface ColumnShape {
   readonly levels?: readonly string[];
 }
 
-/** Rows to learn from. `target` is 0/1 for log_loss, a real otherwise; `weight` null means all 1. */
+/**
+ * Rows to learn from. `target` is 0/1 for log_loss, a count for poisson, the class's index for
+ * softmax, a real otherwise; `weight` null means all 1.
+ */
 export interface Sample {
   readonly frame: Frame;
   readonly target: Float64Array;

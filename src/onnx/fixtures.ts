@@ -151,10 +151,37 @@ export const walkTrees = (model: TreeModel, frame: Frame, row: number): number =
   return sum;
 };
 
+/** Runs ONNX bytes that take one input a column: numbers, and texts ("" where missing). */
+export const runTable = async (
+  bytes: Uint8Array,
+  frame: Frame,
+): Promise<Readonly<Record<string, Float32Array>>> => {
+  const dims = [frame.rows, 1];
+  const feeds = frame.columns.map((column) => [
+    column.name,
+    column.kind === "number"
+      ? new Tensor("float32", column.values, dims)
+      : new Tensor(
+          "string",
+          Array.from(column.codes, (code) => column.levels[code] ?? ""),
+          dims,
+        ),
+  ]);
+  return runFeeds(bytes, Object.fromEntries(feeds));
+};
+
 /** Runs ONNX bytes on a frame and gives each output's values by name; the session is released. */
 export const runOnnx = async (
   bytes: Uint8Array,
   frame: Frame,
+): Promise<Readonly<Record<string, Float32Array>>> => {
+  const input = new Tensor("float32", matrixOf(frame), [frame.rows, frame.columns.length]);
+  return runFeeds(bytes, { features: input });
+};
+
+const runFeeds = async (
+  bytes: Uint8Array,
+  feeds: Readonly<Record<string, Tensor>>,
 ): Promise<Readonly<Record<string, Float32Array>>> => {
   const session = await InferenceSession.create(bytes, {
     intraOpNumThreads: 1,
@@ -162,8 +189,7 @@ export const runOnnx = async (
     executionMode: "sequential",
   });
   try {
-    const input = new Tensor("float32", matrixOf(frame), [frame.rows, frame.columns.length]);
-    const outputs = await session.run({ features: input });
+    const outputs = await session.run(feeds);
     return Object.fromEntries(
       Object.entries(outputs).map(([name, tensor]) => [name, tensor.data as Float32Array]),
     );

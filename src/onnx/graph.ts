@@ -16,11 +16,17 @@ type AttributeJson = Readonly<Record<string, unknown>>;
 type Attributes = Readonly<Record<string, AttributeJson>>;
 
 /** `AttributeProto.AttributeType` of the kinds in use. */
-const KIND = { int: 2, tensor: 4, ints: 7 } as const;
+const KIND = { float: 1, int: 2, tensor: 4, floats: 6, ints: 7, strings: 8 } as const;
 
 /** Attributes of a node, by kind. */
 export const intOf = (i: number): AttributeJson => ({ i, type: KIND.int });
 export const intsOf = (ints: readonly number[]): AttributeJson => ({ ints, type: KIND.ints });
+export const floatOf = (f: number): AttributeJson => ({ f, type: KIND.float });
+export const listOf = (floats: readonly number[]): AttributeJson => ({ floats, type: KIND.floats });
+export const stringsOf = (strings: readonly string[]): AttributeJson => ({
+  strings: strings.map((text) => new TextEncoder().encode(text)),
+  type: KIND.strings,
+});
 export const floatsOf = (values: Float32Array): AttributeJson => ({
   t: tensorOf("float32", [values.length], littleEndian(values)),
   type: KIND.tensor,
@@ -66,7 +72,9 @@ export const makeGraph = (name: string): Graph => {
     return wanted;
   };
   const counted = (stem: string): string => {
-    const count = counts.get(stem) ?? 0;
+    let count = counts.get(stem) ?? 0;
+    // An input may be called so already: inputs are named by whoever made the table.
+    while (taken.has(`${stem}_${count}`) || taken.has(`${stem}_${count}_out`)) count += 1;
     counts.set(stem, count + 1);
     return claim(`${stem}_${count}`);
   };

@@ -3,7 +3,7 @@
  * candle closes up, and `quantiles` [N, 3] of its log return (10, 50 and 90 per cent).
  */
 import { SluiceError } from "../errors.ts";
-import type { ColumnShape, Model } from "../learn/types.ts";
+import type { ColumnShape, Model, SumModel } from "../learn/types.ts";
 import type { Graph, Value } from "./graph.ts";
 import { intOf, makeGraph } from "./graph.ts";
 import { addConstant, addLinear } from "./linear.ts";
@@ -12,7 +12,7 @@ import { addTrees, finite } from "./trees.ts";
 /** The models and numbers that a market version is made of; all models have the same columns. */
 export interface MarketParts {
   /** Gives the margin (log-odds) of "up". */
-  readonly probability: Model;
+  readonly probability: Model | SumModel;
   /** Platt's calibration: probability = sigmoid(a * margin + b). */
   readonly calibration: { readonly a: number; readonly b: number };
   /** Give the quantiles of the candle's log return. */
@@ -49,10 +49,22 @@ export const encodeMarketModel = (model: MarketModel): Uint8Array => {
 };
 
 /** Adds any model: [N, F] float32 in, its margin [N, 1] out. */
-export const addModel = (graph: Graph, model: Model, features: Value): Value => {
+export const addModel = (graph: Graph, model: Model | SumModel, features: Value): Value => {
+  if (model.kind === "sum") return addSum(graph, model, features);
   if (model.kind === "trees") return addTrees(graph, model, features);
   if (model.kind === "linear") return addLinear(graph, model, features);
   return addConstant(graph, model, features);
+};
+
+/** Each part on its own, weighted and added in the order of the parts. */
+const addSum = (graph: Graph, { parts }: SumModel, features: Value): Value => {
+  const weighted = parts.map(({ weight, model }, at) =>
+    graph.node("Mul", [
+      addModel(graph, model, features),
+      graph.constant([finite(weight, `weight of part ${at}`)]),
+    ]),
+  );
+  return weighted.reduce((sum, part) => graph.node("Add", [sum, part]));
 };
 
 /** Plain operators after the trees: the calibration is part of the artifact, not of the server. */
@@ -80,7 +92,10 @@ function addQuantiles(graph: Graph, model: MarketParts, features: Value): void {
 function columnsOf({ probability, quantiles }: MarketParts): readonly ColumnShape[] {
   const columns = probability.columns;
   const wanted = columns.map((column) => column.name).join(", ");
-  for (const [name, part] of Object.entries(quantiles)) {
+  const parts = probability.kind === "sum" ? probability.parts : [];
+  const summed = parts.map(({ model }, at) => [`part ${at}`, model] as const);
+  if (probability.kind === "sum" && parts.length === 0) throw mismatch("a sum without parts");
+  for (const [name, part] of [...summed, ...Object.entries(quantiles)]) {
     const found = part.columns.map((column: ColumnShape) => column.name).join(", ");
     if (found !== wanted) throw mismatch(`${name} has the columns ${found}; probability ${wanted}`);
   }

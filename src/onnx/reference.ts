@@ -4,7 +4,7 @@
  */
 import { sigmoid } from "../learn/math.ts";
 import { marginsOf } from "../learn/predict.ts";
-import type { Frame, Model } from "../learn/types.ts";
+import type { Frame, Model, SumModel } from "../learn/types.ts";
 import type { MarketParts } from "./model.ts";
 
 /** Laid out as the outputs of the ONNX model are: [N] and, row by row, [N x 3]. */
@@ -16,7 +16,7 @@ export interface MarketAnswer {
 /** The function of the exported graph in float64, from float32 features. */
 export const referencePredict = (parts: MarketParts, frame: Frame): MarketAnswer => {
   const { calibration, offsets } = parts;
-  const margins = (model: Model): Float64Array => marginsOf(model, frame);
+  const margins = (model: Model | SumModel): Float64Array => marginsOf(model, frame);
   const low = margins(parts.quantiles.p10);
   const middle = margins(parts.quantiles.p50);
   const high = margins(parts.quantiles.p90);

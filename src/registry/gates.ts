@@ -19,6 +19,7 @@ export type GateName =
   | "parity"
   | "two_classes"
   | "too_good"
+  | "slices"
   | "against_champion";
 
 export interface GateInput {
@@ -86,7 +87,8 @@ export function judge(input: GateInput): Judgement {
   return { passed: gates.every((gate) => gate.passed), gates };
 }
 
-const verified = ({ passed, detail }: GateInput["verification"]): Gate => ({
+/** Whether the data was fit to learn from. */
+export const verified = ({ passed, detail }: GateInput["verification"]): Gate => ({
   name: "verified",
   passed,
   detail,
@@ -105,7 +107,8 @@ const noLeak = (leaks: number): Gate => ({
   accepted: "0",
 });
 
-function parity({ rows, maxDifference }: GateInput["parity"], heldOut: number): Gate {
+/** Whether what is served answers as what was trained. */
+export function parity({ rows, maxDifference }: GateInput["parity"], heldOut: number): Gate {
   // Where fewer rows are held out than are wanted, all of them do.
   const needed = Math.max(1, Math.min(PARITY_ROWS, heldOut));
   return {
@@ -119,7 +122,8 @@ function parity({ rows, maxDifference }: GateInput["parity"], heldOut: number): 
   };
 }
 
-const twoClasses = ({ n, oneClass }: Candidate): Gate => ({
+/** Whether there was something to tell apart. */
+export const twoClasses = ({ n, oneClass }: Pick<Candidate, "n" | "oneClass">): Gate => ({
   name: "two_classes",
   passed: n > 0 && !oneClass,
   detail:
@@ -132,7 +136,8 @@ const twoClasses = ({ n, oneClass }: Candidate): Gate => ({
   accepted: "two classes",
 });
 
-function tooGood({ n, auc }: Candidate, maxAuc: number): Gate {
+/** Whether it is so good that a human has to look for a leak. */
+export function tooGood({ n, auc }: Pick<Candidate, "n" | "auc">, maxAuc: number): Gate {
   const over = `over ${count(n, "held-out row")}`;
   return {
     name: "too_good",
@@ -199,8 +204,12 @@ function verdictOf(paired: Pick<Paired, "mean" | "low" | "high">, options: GateO
     : `worse than the champion by more than ${options.tolerance}`;
 }
 
-const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+/** A number to show, or null where there is none. */
+export const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 const loss = (value: number): string => value.toFixed(5);
 const signed = (value: number): string => `${value > 0 ? "+" : ""}${value.toFixed(5)}`;
-const grouped = (n: number): string => n.toLocaleString("en-US");
-const count = (n: number, what: string): string => `${grouped(n)} ${what}${n === 1 ? "" : "s"}`;
+/** 1,234,567. */
+export const grouped = (n: number): string => n.toLocaleString("en-US");
+/** `1 row`, `1,234 rows`. */
+export const count = (n: number, what: string): string =>
+  `${grouped(n)} ${what}${n === 1 ? "" : "s"}`;

@@ -1,7 +1,19 @@
 /*
  * Runs as they are read: one whole, or many newest first.
  */
-import { and, asc, desc, eq, gt, inArray, lt, notInArray, or } from "drizzle-orm";
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  exists,
+  gt,
+  inArray,
+  lt,
+  notExists,
+  notInArray,
+  or,
+} from "drizzle-orm";
 import * as v from "valibot";
 import type { Database } from "../store/database.ts";
 import {
@@ -47,7 +59,12 @@ export interface RunFilter extends PageRequest {
   readonly experimentId?: number;
   /** Runs of the experiment that carries the model's name. */
   readonly model?: string;
+  /** The runs below this one (a search's trials); without it, runs that are below no other. */
+  readonly parent?: string;
 }
+
+/** The tag by which MLflow nests a run below another. */
+export const PARENT_RUN = "mlflow.parentRunId";
 
 const runKeys = v.strictTuple([
   v.pipe(v.number(), v.safeInteger()),
@@ -97,6 +114,7 @@ export function makeRunList({ database }: { database: Database }) {
             ? undefined
             : eq(runs.experimentId, filter.experimentId),
           filter.model === undefined ? undefined : eq(experiments.name, filter.model),
+          parentIs(filter.parent),
           before === null ? undefined : isAfter(before),
         ),
       )
@@ -109,6 +127,20 @@ export function makeRunList({ database }: { database: Database }) {
     );
     return { items: await withLogged(page.items), next: page.next };
   }
+
+  const parentIs = (parent: string | undefined) => {
+    const of = orm
+      .select({ runId: tags.runId })
+      .from(tags)
+      .where(
+        and(
+          eq(tags.runId, runs.runId),
+          eq(tags.key, PARENT_RUN),
+          parent === undefined ? undefined : eq(tags.value, parent),
+        ),
+      );
+    return parent === undefined ? notExists(of) : exists(of);
+  };
 
   const isAfter = ([startTime, runId]: [number, string]) =>
     or(lt(runs.startTime, startTime), and(eq(runs.startTime, startTime), gt(runs.runId, runId)));

@@ -32,7 +32,8 @@ const facts = v.object({
 
 export type ArtifactFacts = v.InferOutput<typeof facts> & { readonly feature_spec: FeatureSpec };
 
-const KEY = "sluice";
+/** The key of the metadata that holds what an artifact says of itself. */
+export const KEY = "sluice";
 
 /** The metadata to write into an artifact. */
 export const artifactMetadata = (of: ArtifactFacts): Record<string, string> => ({

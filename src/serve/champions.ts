@@ -9,19 +9,17 @@ import type { Promotion } from "../registry/promotion.ts";
 import type { Versions } from "../registry/versions.ts";
 import type { Objects } from "../store/objects.ts";
 import type { Instant } from "../types.ts";
-import { type ArtifactFacts, assertSameFeatures, readFacts } from "./artifact.ts";
+import { type Loaded, openArtifact } from "./loaded.ts";
 import type { Runtime } from "./runtime.ts";
-import { openSession, type Session } from "./session.ts";
 
-export interface Champion {
+/** A loaded champion: `asMarket` and `asTable` (loaded.ts) tell which kind it is. */
+export type Champion = Loaded & {
   readonly model: string;
   readonly version: number;
   readonly digest: string;
   readonly since: Instant;
   readonly runId: string | null;
-  readonly facts: ArtifactFacts;
-  readonly session: Session;
-}
+};
 
 export interface Champions {
   /**
@@ -71,15 +69,11 @@ export function makeChampions(deps: ChampionDeps): Champions {
       troubles.delete(model);
       return;
     }
-    const bytes = await objects.get(alias.digest);
-    const facts = readFacts(bytes);
-    assertSameFeatures(facts);
-    const session = await openSession(runtime, bytes, facts.features.length);
-    // A smoke prediction before anybody is served by it.
-    await session.run(new Float32Array(facts.features.length), 1);
+    // Tried before anybody is served by it.
+    const opened = await openArtifact(runtime, await objects.get(alias.digest));
     const { version, digest, since } = alias;
     const runId = (await versions.version(model, version))?.runId ?? null;
-    loaded.set(model, { model, version, digest, since, runId, facts, session });
+    loaded.set(model, { ...opened, model, version, digest, since, runId });
     troubles.delete(model);
     log.info("champion_loaded", { model, version, digest });
     if (current !== undefined) await release(current);

@@ -6,12 +6,13 @@ import { SluiceError } from "../errors.ts";
 import { type Series, seriesOf } from "../feature/candles.ts";
 import { featuresAt } from "../feature/features.ts";
 import { lookbackOf } from "../feature/spec.ts";
-import type { ModelFile } from "../models.ts";
+import { isMarket, type ModelFile } from "../models.ts";
 import type { CandleStore } from "../store/candles.ts";
 import type { Forecasts, NewForecast } from "../store/forecasts.ts";
 import { sha256 } from "../store/objects.ts";
 import { type Candle, type Instant, iso, newestClosed, UNIT_MS } from "../types.ts";
 import type { Champion, Champions } from "./champions.ts";
+import { asMarket, type LoadedMarket } from "./loaded.ts";
 
 /** The answer of `GET /v1/models/{m}/forecast`. Prices in the quote currency. */
 export interface ForecastAnswer {
@@ -46,6 +47,8 @@ export interface Forecaster {
   candlesChanged(): void;
 }
 
+type MarketChampion = Champion & LoadedMarket;
+
 interface Kept {
   readonly slot: Instant;
   readonly digest: string;
@@ -61,7 +64,9 @@ export function makeForecaster(deps: ForecastDeps): Forecaster {
   return {
     candlesChanged: () => kept.clear(),
     forecast: async (name) => {
-      if (!deps.models.has(name)) throw unknownModel(name, deps.models);
+      const model = deps.models.get(name);
+      if (model === undefined) throw unknownModel(name, deps.models);
+      if (!isMarket(model)) throw noForecast(name);
       const slot = newestClosed(deps.clock.now()) + UNIT_MS;
       const known = kept.get(name);
       const digest = deps.champions.state(name).champion?.digest;
@@ -74,7 +79,7 @@ export function makeForecaster(deps: ForecastDeps): Forecaster {
         return known.answer;
       }
       return deps.champions.use(name, (champion) => {
-        const answer = makeForecast(champion, slot, deps);
+        const answer = makeForecast(asMarket(champion), slot, deps);
         const until = Date.now() + KEEP_MS;
         kept.set(name, { slot, digest: champion.digest, until, answer });
         // A failure is not kept: the next request tries anew.
@@ -86,7 +91,7 @@ export function makeForecaster(deps: ForecastDeps): Forecaster {
 }
 
 async function makeForecast(
-  champion: Champion,
+  champion: MarketChampion,
   slot: Instant,
   deps: ForecastDeps,
 ): Promise<ForecastAnswer> {
@@ -154,7 +159,7 @@ async function abstainReason(
 
 function rowOf(
   answer: ForecastAnswer,
-  champion: Champion,
+  champion: MarketChampion,
   slot: Instant,
   features: Float32Array,
   own: readonly Candle[],
@@ -181,6 +186,15 @@ function rowOf(
     baselines: Object.fromEntries(baselines),
   };
 }
+
+/** A table model: it answers about rows, not about a candle to come. */
+const noForecast = (name: string): SluiceError =>
+  new SluiceError({
+    code: "no_forecast",
+    status: 422,
+    detail: `Model ${name} is a table: it has no next candle to forecast.`,
+    fix: `Ask POST /v1/models/${name}/predict about rows of your own.`,
+  });
 
 /** A name that no model file has. */
 export const unknownModel = (name: string, models: ReadonlyMap<string, unknown>): SluiceError =>

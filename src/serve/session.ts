@@ -20,12 +20,16 @@ export interface Session {
   release(): Promise<void>;
 }
 
-/** Loads a model for `columns` features, or throws `artifact_unusable`. */
-export async function openSession(
-  runtime: Runtime,
-  bytes: Uint8Array,
-  columns: number,
-): Promise<Session> {
+/** A runtime's session that is not freed while a call is under way. */
+export interface Inference {
+  readonly session: Pick<InferenceSession, "inputNames" | "outputNames">;
+  run(feeds: InferenceSession.FeedsType): Promise<Record<string, Tensor>>;
+  /** Waits for calls under way, then frees the memory. */
+  release(): Promise<void>;
+}
+
+/** Loads any model, or throws `artifact_unusable`. */
+export async function openInference(runtime: Runtime, bytes: Uint8Array): Promise<Inference> {
   let session: InferenceSession;
   try {
     // One thread: the calls are short, and a pool of threads would pin the host's cores.
@@ -39,20 +43,14 @@ export async function openSession(
   } catch (thrown) {
     throw unusable(reasonOf(thrown), thrown);
   }
-  for (const name of ["probability", "quantiles"]) {
-    if (!session.outputNames.includes(name)) {
-      await session.release();
-      throw unusable(`it has no output "${name}" (it has ${session.outputNames.join(", ")})`);
-    }
-  }
   let inFlight = 0;
   let idle: (() => void) | null = null;
   return {
-    run: async (features, rows) => {
+    session,
+    run: async (feeds) => {
       inFlight++;
       try {
-        const feeds = { features: new runtime.Tensor("float32", features, [rows, columns]) };
-        return decode(await session.run(feeds), rows);
+        return (await session.run(feeds)) as Record<string, Tensor>;
       } finally {
         inFlight--;
         if (inFlight === 0) idle?.();
@@ -66,6 +64,29 @@ export async function openSession(
       }
       await session.release();
     },
+  };
+}
+
+/** Loads a market model for `columns` features, or throws `artifact_unusable`. */
+export async function openSession(
+  runtime: Runtime,
+  bytes: Uint8Array,
+  columns: number,
+): Promise<Session> {
+  const inference = await openInference(runtime, bytes);
+  const { outputNames } = inference.session;
+  for (const name of ["probability", "quantiles"]) {
+    if (!outputNames.includes(name)) {
+      await inference.release();
+      throw unusable(`it has no output "${name}" (it has ${outputNames.join(", ")})`);
+    }
+  }
+  return {
+    run: async (features, rows) => {
+      const feeds = { features: new runtime.Tensor("float32", features, [rows, columns]) };
+      return decode(await inference.run(feeds), rows);
+    },
+    release: inference.release,
   };
 }
 
@@ -83,7 +104,8 @@ function decode(outputs: Record<string, Tensor>, rows: number): MarketOutput {
   return { probability, quantiles };
 }
 
-const unusable = (reason: string, cause?: unknown): SluiceError =>
+/** The bytes are no model that this program can serve. */
+export const unusable = (reason: string, cause?: unknown): SluiceError =>
   new SluiceError({
     code: "artifact_unusable",
     detail: `The artifact cannot be served: ${reason}.`,

@@ -104,6 +104,14 @@ describe("its parts", () => {
     expect(part("modelCard", bare, false)).toContain("no champion");
   });
 
+  test("a table has no market, no candles to be right about, and runs when asked", () => {
+    const text = part("modelCard", { ...model, kind: "table", market: null, schedule: null }, true);
+    expect(text).toContain("table");
+    expect(text).toContain("runs when asked");
+    expect(text).not.toContain("hit rate");
+    expect(text).not.toContain("null");
+  });
+
   test("a forecast tells its chance and range, or why it abstains", () => {
     const text = part("forecastCard", forecast, null);
     expect(text).toContain("55.3 % up");

@@ -52,8 +52,8 @@ export const requestCodes: CodeRows = {
   ],
   body_too_large: [
     "Body too large",
-    "The body is over 8 MiB.",
-    "Send the rows in several requests.",
+    "The body is over 8 MiB, or 256 MiB for an import.",
+    "Send the rows in several requests, or the file in several parts.",
   ],
   deadline_exceeded: [
     "Not done in time",

@@ -1,0 +1,213 @@
+/*
+ * Rows of a table to predict: every fault of every row is told at once, with its path. Cells are
+ * read by the code that read the rows learned from, so that what meant missing there does here.
+ */
+import type { CategoryColumn, Frame, NumberColumn } from "../learn/types.ts";
+import type { TableFacts } from "../serve/table.ts";
+import {
+  type Cell,
+  type CellForm,
+  isRefusal,
+  type Refusal,
+  readJson,
+  readText,
+} from "../table/cells.ts";
+import { readCsv } from "../table/csv.ts";
+import {
+  assertRowCount,
+  type Faults,
+  instancesOf,
+  isObject,
+  makeFaults,
+  shown,
+} from "./instances.ts";
+
+/** Rows as the model takes them, and what is to be said of each beside its answer. */
+export interface TableRequest {
+  readonly frame: Frame;
+  readonly warnings: readonly (readonly string[])[];
+}
+
+/** What a version takes, made ready once. */
+interface Plan {
+  readonly facts: TableFacts;
+  readonly form: CellForm;
+  readonly places: ReadonlyMap<string, number>;
+  /** The code of each level, by column; null for a number. */
+  readonly codes: readonly (ReadonlyMap<string, number> | null)[];
+  readonly ignored: ReadonlySet<string>;
+}
+
+const plans = new WeakMap<TableFacts, Plan>();
+
+function planOf(facts: TableFacts): Plan {
+  const known = plans.get(facts);
+  if (known !== undefined) return known;
+  const plan: Plan = {
+    facts,
+    form: { ...facts.form, missing: new Set(["", ...facts.form.missing]) },
+    places: new Map(facts.columns.map(({ name }, place) => [name, place])),
+    codes: facts.columns.map((column) =>
+      column.type === "number" ? null : new Map(column.seen.map((level, code) => [level, code])),
+    ),
+    ignored: new Set(facts.ignored),
+  };
+  plans.set(facts, plan);
+  return plan;
+}
+
+/**
+ * The rows of `{"instances": [{column: value}]}`. A value is a number, a text, or null where it is
+ * missing; a column that may be missing may be left out. 422 with every fault, 413 above the cap.
+ */
+export function rowsOfTableJson(body: unknown, facts: TableFacts): TableRequest {
+  const plan = planOf(facts);
+  const faults = makeFaults();
+  const instances = instancesOf(body, faults);
+  faults.throwIfAny();
+  assertRowCount(instances.length);
+  const rows = makeRows(plan, instances.length);
+  for (const [i, instance] of instances.entries()) {
+    if (isObject(instance)) addInstance(plan, rows, i, instance, faults);
+    else faults.add(`instances[${i}]`, `expected an object of columns, not ${shown(instance)}`);
+  }
+  faults.throwIfAny();
+  return rows;
+}
+
+function addInstance(
+  plan: Plan,
+  rows: Rows,
+  row: number,
+  instance: Readonly<Record<string, unknown>>,
+  faults: Faults,
+): void {
+  const path = `instances[${row}]`;
+  let known = 0;
+  for (const name of Object.keys(instance)) {
+    if (plan.places.has(name)) known++;
+    else if (!plan.ignored.has(name)) faults.add(`${path}.${name}`, strangeName(name, plan));
+  }
+  if (known === 0) faults.add(path, "names no column that the model learned from");
+  for (const [place, column] of plan.facts.columns.entries()) {
+    const { name } = column;
+    const given = Object.hasOwn(instance, name);
+    // Objects have no order: read by name, so that each column's cells are of one kind.
+    const cell = readJson(column, given ? instance[name] : null, plan.form);
+    if (!given && isRefusal(cell)) faults.add(`${path}.${name}`, "is missing and is required");
+    else put(plan, rows, row, place, cell, () => `${path}.${name}`, faults);
+    if (!given && !isRefusal(cell)) warn(rows, row, `${name} was not given; taken as missing`);
+  }
+}
+
+/** The rows of a CSV text with a header, in the form of the table's own files. */
+export async function rowsOfTableCsv(bytes: Uint8Array, facts: TableFacts): Promise<TableRequest> {
+  const plan = planOf(facts);
+  const faults = makeFaults();
+  const records: { readonly cells: readonly string[]; readonly line: number }[] = [];
+  let header: readonly string[] | null = null;
+  await readCsv(once(bytes), facts.form, {
+    onRecord: (cells, line) => {
+      if (header === null) header = cells.map((name) => name.trim());
+      else records.push({ cells, line });
+    },
+    onTorn: (line) => faults.add(`line ${line}`, "a quotation mark stands where none may"),
+  });
+  const places = placesOf(plan, header ?? [], faults);
+  if (records.length === 0) faults.add("line 2", "expected at least one row under the header");
+  faults.throwIfAny();
+  assertRowCount(records.length);
+  const width = (header ?? []).length;
+  const rows = makeRows(plan, records.length);
+  for (const [row, { cells, line }] of records.entries()) {
+    if (cells.length !== width) {
+      faults.add(`line ${line}`, `expected ${width} cells, found ${cells.length}`);
+      continue;
+    }
+    for (const [place, column] of facts.columns.entries()) {
+      const cell = readText(column, cells[places[place]!]!, plan.form);
+      put(plan, rows, row, place, cell, () => `line ${line}: ${column.name}`, faults);
+    }
+  }
+  faults.throwIfAny();
+  return rows;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** Where each column of the model stands in the header. */
+function placesOf(plan: Plan, header: readonly string[], faults: Faults): number[] {
+  for (const [at, name] of header.entries()) {
+    const path = `line 1: ${name}`;
+    if (header.indexOf(name) !== at) faults.add(path, "is named twice");
+    else if (!plan.places.has(name) && !plan.ignored.has(name)) {
+      faults.add(path, strangeName(name, plan));
+    }
+  }
+  return plan.facts.columns.map(({ name }) => {
+    const at = header.indexOf(name);
+    if (at === -1) faults.add(`line 1: ${name}`, "is missing in the header");
+    return at;
+  });
+}
+
+const strangeName = (name: string, { facts }: Plan): string =>
+  name === facts.target ? "is what the model foretells" : "is no column of the model";
+
+/** A request that is being filled: columns of missing cells. */
+interface Rows extends TableRequest {
+  readonly frame: { readonly rows: number; readonly columns: (NumberColumn | CategoryColumn)[] };
+  readonly warnings: string[][];
+}
+
+const makeRows = ({ facts }: Plan, rows: number): Rows => ({
+  frame: {
+    rows,
+    columns: facts.columns.map((column) =>
+      column.type === "number"
+        ? { name: column.name, kind: "number", values: new Float32Array(rows).fill(Number.NaN) }
+        : {
+            name: column.name,
+            kind: "category",
+            levels: column.seen,
+            codes: new Int32Array(rows).fill(-1),
+          },
+    ),
+  },
+  warnings: Array.from({ length: rows }, () => []),
+});
+
+function put(
+  { facts, codes }: Plan,
+  rows: Rows,
+  row: number,
+  place: number,
+  cell: Cell | Refusal,
+  path: () => string,
+  faults: Faults,
+): void {
+  if (cell === null) return;
+  if (isRefusal(cell)) {
+    faults.add(path(), cell.message);
+    return;
+  }
+  const column = rows.frame.columns[place]!;
+  if (column.kind === "number") {
+    column.values[row] = cell as number;
+    return;
+  }
+  const code = codes[place]?.get(cell as string);
+  if (code !== undefined) {
+    column.codes[row] = code;
+    return;
+  }
+  const said = `${shown(cell)} was not there to learn from`;
+  if (facts.unseen === "error") faults.add(path(), said);
+  else warn(rows, row, `${column.name}: ${said}; taken as missing`);
+}
+
+const warn = ({ warnings }: Rows, row: number, text: string): void => {
+  warnings[row]?.push(text);
+};

@@ -1,0 +1,203 @@
+/*
+ * Reads the model of a table artifact back, so that its answers can be explained: trees from the
+ * graph itself, and from the metadata what a graph has no room for. There is no second copy that
+ * could say something else than what is served.
+ */
+import { SluiceError } from "../errors.ts";
+import type { TableModel } from "../learn/table/answers.ts";
+import type { ColumnShape, LinearModel, Tree, TreeModel } from "../learn/types.ts";
+import { MODEL_PROTO } from "./schema.ts";
+
+/** The `cover` of every node: interior ones in the order of the graph, then leaves. */
+const COVER = "sluice.cover";
+/** A linear model as it is: in the graph its weights are spread over many nodes. */
+const LINEAR = "sluice.linear";
+
+/** What to write beside a model, so that `readModel` finds it again. */
+export const modelMetadata = (model: TableModel): Record<string, string> => {
+  if (model.kind === "trees") return { [COVER]: base64Of(coversOf(model)) };
+  if (model.kind === "softmax") {
+    return { [COVER]: model.models.map((one) => base64Of(coversOf(one))).join(" ") };
+  }
+  if (model.kind === "constant") return {};
+  const { columns: _, ...rest } = model;
+  const plain = (value: unknown) => (value instanceof Float64Array ? [...value] : value);
+  return { [LINEAR]: JSON.stringify(rest, (_key, value) => plain(value)) };
+};
+
+/**
+ * The model that bytes of `encodeTableModel` were made of, over these columns; values are float32
+ * and the base is in the leaves of the first tree, as in the graph. Null where the bytes hold
+ * neither trees nor a linear model. Throws `artifact_corrupt`.
+ */
+export const readModel = (
+  bytes: Uint8Array,
+  columns: readonly ColumnShape[],
+): TableModel | null => {
+  const { graph = {}, metadata_props = [] } = decode(bytes);
+  const metadata = new Map(metadata_props.map(({ key, value }) => [key, value]));
+  const linear = metadata.get(LINEAR);
+  if (linear !== undefined) return linearOf(linear, columns);
+  const covers = metadata.get(COVER)?.split(" ") ?? [];
+  // One a class, in their order.
+  const models = (graph.node ?? [])
+    .filter((node) => node.op_type === "TreeEnsemble")
+    .map((node, k): TreeModel => {
+      const attributes = new Map(node.attribute?.map((one) => [one.name ?? "", one]));
+      const trees = treesOf(attributes, covers[k]);
+      return { kind: "trees", objective: "log_loss", base: 0, trees, columns };
+    });
+  return models.length > 1 ? { kind: "softmax", models, columns } : (models[0] ?? null);
+};
+
+interface AttributeJson {
+  readonly name?: string;
+  readonly ints?: readonly number[];
+  readonly t?: { readonly raw_data?: Uint8Array };
+}
+interface ModelJson {
+  readonly graph?: {
+    readonly node?: readonly {
+      readonly op_type?: string;
+      readonly attribute?: readonly AttributeJson[];
+    }[];
+  };
+  readonly metadata_props?: readonly { readonly key: string; readonly value: string }[];
+}
+
+const decode = (bytes: Uint8Array): ModelJson => {
+  try {
+    return MODEL_PROTO.toObject(MODEL_PROTO.decode(bytes), { longs: Number }) as ModelJson;
+  } catch (cause) {
+    throw corrupt("they are no ONNX model", cause);
+  }
+};
+
+interface ReadNode {
+  readonly feature: number;
+  readonly threshold: number;
+  readonly set: readonly number[] | null;
+  readonly missingLeft: number;
+  readonly value: number;
+  readonly cover: number;
+  left: number;
+  right: number;
+}
+
+/** Trees of the operator's flat lists, each with its root first. */
+const treesOf = (attributes: ReadonlyMap<string, AttributeJson>, covers?: string): Tree[] => {
+  const ints = (name: string): readonly number[] => attributes.get(name)?.ints ?? [];
+  const floats = (name: string): Float32Array => floatsOf(attributes.get(name)?.t?.raw_data);
+  const features = ints("nodes_featureids");
+  const splits = floats("nodes_splits");
+  const weights = floats("leaf_weights");
+  const missing = ints("nodes_missing_value_tracks_true");
+  const [trueIds, trueLeafs] = [ints("nodes_truenodeids"), ints("nodes_trueleafs")];
+  const [falseIds, falseLeafs] = [ints("nodes_falsenodeids"), ints("nodes_falseleafs")];
+  const sets = setsOf(attributes.get("nodes_modes")?.t?.raw_data, floats("membership_values"));
+  const cover = covers === undefined ? null : floatsOf(Buffer.from(covers, "base64"));
+  if (cover !== null && cover.length !== features.length + weights.length) {
+    throw corrupt(`${cover.length} covers for ${features.length + weights.length} nodes`);
+  }
+
+  const treeOf = (root: number): Tree => {
+    const nodes: ReadNode[] = [];
+    const add = (id: number, isLeaf: boolean): number => {
+      const node: ReadNode = {
+        feature: isLeaf ? -1 : features[id]!,
+        threshold: isLeaf ? 0 : splits[id]!,
+        set: isLeaf ? null : (sets[id] ?? null),
+        missingLeft: isLeaf ? 0 : missing[id]!,
+        value: isLeaf ? weights[id]! : 0,
+        cover: cover?.[isLeaf ? features.length + id : id] ?? 0,
+        left: -1,
+        right: -1,
+      };
+      const at = nodes.push(node) - 1;
+      if (isLeaf) return at;
+      node.left = add(trueIds[id]!, trueLeafs[id] === 1);
+      node.right = add(falseIds[id]!, falseLeafs[id] === 1);
+      return at;
+    };
+    // A tree of one leaf is there as a split whose branches share it.
+    const isLone =
+      trueLeafs[root] === 1 && falseLeafs[root] === 1 && trueIds[root] === falseIds[root];
+    add(isLone ? trueIds[root]! : root, isLone);
+    return {
+      feature: Int32Array.from(nodes, (node) => node.feature),
+      threshold: Float32Array.from(nodes, (node) => node.threshold),
+      categories: nodes.map((node) => node.set),
+      missingLeft: Uint8Array.from(nodes, (node) => node.missingLeft),
+      left: Int32Array.from(nodes, (node) => node.left),
+      right: Int32Array.from(nodes, (node) => node.right),
+      value: Float64Array.from(nodes, (node) => node.value),
+      gain: new Float64Array(nodes.length),
+      cover: Float64Array.from(nodes, (node) => node.cover),
+    };
+  };
+  return ints("tree_roots").map(treeOf);
+};
+
+/** The set of each node that splits by one; sets stand in the order of nodes, each ended by NaN. */
+const setsOf = (modes: Uint8Array = new Uint8Array(), members: Float32Array) => {
+  let at = 0;
+  return Array.from(modes, (mode) => {
+    if (mode === 0) return null;
+    const from = at;
+    while (at < members.length && !Number.isNaN(members[at]!)) at += 1;
+    // -1 stands for a set of nothing.
+    return [...members.subarray(from, at++)].filter((code) => code >= 0);
+  });
+};
+
+const linearOf = (text: string, columns: readonly ColumnShape[]): LinearModel => {
+  const { weights, means, scales, missing, levels, ...rest } = JSON.parse(text);
+  const list = (values: readonly number[]) => Float64Array.from(values);
+  return {
+    ...rest,
+    weights: list(weights),
+    means: list(means),
+    scales: list(scales),
+    ...(missing === undefined ? {} : { missing: list(missing) }),
+    ...(levels === undefined
+      ? {}
+      : { levels: levels.map((of: number[] | null) => (of === null ? null : list(of))) }),
+    columns,
+  };
+};
+
+/** In the order in which `addTrees` numbers them. */
+const coversOf = ({ trees }: TreeModel): Float32Array => {
+  const [interior, leaves]: [number[], number[]] = [[], []];
+  for (const { feature, cover } of trees) {
+    // A lone leaf comes with a split of its own.
+    if (feature[0] === -1) interior.push(cover[0] ?? 0);
+    for (const [node, column] of feature.entries()) {
+      if (feature[0] === -1 && node > 0) break;
+      (column === -1 ? leaves : interior).push(cover[node]!);
+    }
+  }
+  // No trees at all are one leaf.
+  return Float32Array.from(trees.length === 0 ? [0, 0] : [...interior, ...leaves]);
+};
+
+const base64Of = (values: Float32Array): string => {
+  const view = new DataView(new ArrayBuffer(values.length * 4));
+  for (const [i, value] of values.entries()) view.setFloat32(i * 4, value, true);
+  return Buffer.from(view.buffer).toString("base64");
+};
+
+/** Little-endian float32 values, whatever the bytes' alignment. */
+const floatsOf = (bytes: Uint8Array = new Uint8Array()): Float32Array => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Float32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getFloat32(i * 4, true));
+};
+
+const corrupt = (reason: string, cause?: unknown): SluiceError =>
+  new SluiceError({
+    code: "artifact_corrupt",
+    status: 422,
+    detail: `The bytes of a table model cannot be read back: ${reason}`,
+    fix: "Give the bytes of an ONNX ModelProto as they were written; check their sha256.",
+    cause,
+  });

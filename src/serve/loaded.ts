@@ -1,0 +1,104 @@
+/*
+ * Bytes of a version -> something that answers, whichever kind of model it is.
+ */
+import { type Explainer, explainerOf } from "../learn/shap.ts";
+import { readMetadata } from "../onnx/metadata.ts";
+import { readModel } from "../onnx/read.ts";
+import { type ArtifactFacts, assertSameFeatures, KEY, readFacts } from "./artifact.ts";
+import type { Runtime } from "./runtime.ts";
+import { openSession, type Session, unusable } from "./session.ts";
+import {
+  missingRow,
+  openTableSession,
+  readTableFacts,
+  type TableFacts,
+  type TableSession,
+} from "./table.ts";
+
+export interface LoadedMarket {
+  readonly kind: "market";
+  readonly facts: ArtifactFacts;
+  readonly session: Session;
+}
+
+export interface LoadedTable {
+  readonly kind: "table";
+  readonly facts: TableFacts;
+  readonly session: TableSession;
+  /** What explains its answers, one an output; read out of the bytes at the first call. */
+  explainers(): readonly Explainer[];
+}
+
+export type Loaded = LoadedMarket | LoadedTable;
+
+/**
+ * Loads bytes of either kind and tries them with a row in which everything is missing. Throws
+ * `artifact_unusable`, `artifact_corrupt`, `feature_mismatch` or `non_finite_output`.
+ */
+export async function openArtifact(runtime: Runtime, bytes: Uint8Array): Promise<Loaded> {
+  const loaded = isTable(bytes)
+    ? await openTable(runtime, bytes)
+    : await openMarket(runtime, bytes);
+  try {
+    if (loaded.kind === "table") await loaded.session.run(missingRow(loaded.facts));
+    else await loaded.session.run(new Float32Array(loaded.facts.features.length), 1);
+  } catch (thrown) {
+    await loaded.session.release();
+    throw thrown;
+  }
+  return loaded;
+}
+
+async function openMarket(runtime: Runtime, bytes: Uint8Array): Promise<LoadedMarket> {
+  const facts = readFacts(bytes);
+  assertSameFeatures(facts);
+  const session = await openSession(runtime, bytes, facts.features.length);
+  return { kind: "market", facts, session };
+}
+
+async function openTable(runtime: Runtime, bytes: Uint8Array): Promise<LoadedTable> {
+  const facts = readTableFacts(bytes);
+  const session = await openTableSession(runtime, bytes, facts);
+  let explainers: readonly Explainer[] | null = null;
+  return {
+    kind: "table",
+    facts,
+    session,
+    explainers: () => {
+      explainers ??= explainersOf(facts, bytes);
+      return explainers;
+    },
+  };
+}
+
+/** One a class where there are several, else one. */
+function explainersOf(facts: TableFacts, bytes: Uint8Array): Explainer[] {
+  const columns = missingRow(facts).columns.map((column) =>
+    column.kind === "number"
+      ? { name: column.name, kind: column.kind }
+      : { name: column.name, kind: column.kind, levels: column.levels },
+  );
+  const model = readModel(bytes, columns);
+  if (model === null) throw unusable("it holds no model that can be explained");
+  return (model.kind === "softmax" ? model.models : [model]).map(explainerOf);
+}
+
+function isTable(bytes: Uint8Array): boolean {
+  try {
+    return JSON.parse(readMetadata(bytes).metadata[KEY] ?? "{}").kind === "table";
+  } catch {
+    return false; // said in full by the reading of market facts
+  }
+}
+
+/** The model as a market's, or `artifact_unusable`: a file may have changed its kind. */
+export function asMarket<L extends Loaded>(loaded: L): L & LoadedMarket {
+  if (loaded.kind === "market") return loaded as L & LoadedMarket;
+  throw unusable(`it was trained on a table (${loaded.facts.target}), not on candles`);
+}
+
+/** The model as a table's, or `artifact_unusable`. */
+export function asTable<L extends Loaded>(loaded: L): L & LoadedTable {
+  if (loaded.kind === "table") return loaded as L & LoadedTable;
+  throw unusable(`it was trained on candles (${loaded.facts.market}), not on a table`);
+}
