@@ -15,7 +15,7 @@ process.exit(await run());
 async function run(): Promise<number> {
   // The server's own training process (src/flow/trainer.ts); not a command for people.
   if (args[0] === "train-child" && args[1] !== undefined) {
-    const { trainChild } = await import("./flow/training.ts");
+    const { trainChild } = await import("./flow/child.ts");
     return trainChild(args[1]);
   }
   const { processIo } = await import("./cli/io.ts");
