@@ -4,7 +4,6 @@
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { exchangeClock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { reasonOf } from "./errors.ts";
@@ -41,8 +40,6 @@ export interface App {
 
 const STOP_GRACE_MS = 8_000;
 const READY_POLL_MS = 100;
-/** Beyond two, trainings only take cores from each other and from serving. */
-const CONCURRENCY = Math.min(3, Math.max(2, availableParallelism()));
 
 /** Starts everything; resolves when it listens, with the services still opening behind it. */
 export async function startApp(options: StartOptions): Promise<App> {
@@ -88,7 +85,9 @@ export async function startApp(options: StartOptions): Promise<App> {
     services = await openServices({ config, log, clock, models, database, adminToken });
     await services.start({
       schedule: options.schedule,
-      concurrency: config.role === "web" ? 0 : CONCURRENCY,
+      // A worker a pipeline, and one for backfills: a run that waits for an exchange that is away
+      // keeps nobody waiting. What takes cores, the trainings, has a bound of its own.
+      concurrency: config.role === "web" ? 0 : models.size + 1,
       onProgress: options.onProgress ?? (() => {}),
     });
   })();

@@ -8,13 +8,13 @@ import { callsOf } from "./learn/gbdt/wasm.ts";
 declare const self: Worker;
 
 export interface Start {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly member: number;
 }
 
 self.onmessage = ({ data }: MessageEvent<Start>) => {
-  const calls = callsOf(new WebAssembly.Module(data.bytes), data.memory);
+  const calls = callsOf(data.module, data.memory);
   self.postMessage("ready");
   serveTeam(data.memory, calls, data.member);
   self.postMessage("stopped");

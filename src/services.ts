@@ -1,6 +1,8 @@
 /*
  * The services of a running Sluice, put together over an open database.
  */
+import { availableParallelism } from "node:os";
+import pLimit from "p-limit";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { reasonOf } from "./errors.ts";
@@ -100,6 +102,8 @@ const WATCH_EVERY_MS = 60_000;
 const FOLLOW_EVERY_MS = 1_000;
 const TRAINING_MEMORY_BYTES = 2_000_000_000;
 const TRAINING_SILENCE_MS = 120_000;
+/** Beyond two or three at once they only take cores from each other and from serving. */
+const TRAININGS = Math.min(3, Math.max(2, availableParallelism()));
 
 /** Opens everything over the database, which it closes again. */
 export async function openServices(deps: ServiceDeps): Promise<Services> {
@@ -151,6 +155,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     cacheFolder: config.data,
     memoryLimitBytes: TRAINING_MEMORY_BYTES,
     silenceLimitMs: TRAINING_SILENCE_MS,
+    turns: pLimit(TRAININGS),
   };
   const steps: StepDeps = {
     clock,

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pLimit from "p-limit";
 import { SluiceError } from "../errors.ts";
 import { walk } from "../feature/fixtures.ts";
 import { type MarketFile, parseModel } from "../models.ts";
@@ -35,8 +36,6 @@ const modelOf = (rounds: number): MarketFile =>
     rounds = ${rounds}
     row_share = 0.8
     ${rounds > 1_000 ? "leaves = 300\ndepth = 32\nmin_rows = 1" : ""}
-    [train.quantile]
-    rounds = 5
     [evaluate]
     fold_candles = 120
     min_train_candles = 300
@@ -70,6 +69,7 @@ const trainer = (change: Partial<TrainerDeps> = {}): Train =>
     cacheFolder,
     memoryLimitBytes: 2_000_000_000,
     silenceLimitMs: 60_000,
+    turns: pLimit(4),
     ...change,
   });
 

@@ -7,6 +7,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
 import { join } from "node:path";
+import type { LimitFunction } from "p-limit";
 import { reasonOf, SluiceError } from "../errors.ts";
 import {
   ARTIFACT_FILE,
@@ -30,6 +31,8 @@ export interface TrainerDeps {
   readonly cacheFolder: string;
   readonly memoryLimitBytes: number;
   readonly silenceLimitMs: number;
+  /** Lets so many children work at once. */
+  readonly turns: LimitFunction;
 }
 
 export type Train = (job: TrainingJob, options: JobOptions) => Promise<Trained>;
@@ -75,7 +78,7 @@ export async function runJob<Result>(
     await writeFile(join(folder, JOB_FILE), text);
     for (const [file, content] of Object.entries(files))
       await writeFile(join(folder, file), content);
-    await runChild(folder, deps, signal, onProgress);
+    await deps.turns(() => runChild(folder, deps, signal, onProgress));
     return {
       result: JSON.parse(await readFile(join(folder, RESULT_FILE), "utf8")) as Result,
       artifact: await readFile(join(folder, ARTIFACT_FILE)),

@@ -11,8 +11,8 @@ const CELL = 2;
 const PAGE = 65_536;
 /** A kernel may read this far beyond the end of an array. */
 const SLACK = 64;
-/** Bytes of `addRows`' scratch: 20 a row of its block of 512. */
-const SCRATCH = 512 * 20;
+/** Bytes of `addRows`' scratch: 20 a row of its block of 256, and 8 more. */
+const SCRATCH = 256 * 20 + 8;
 const EDGES = 255;
 
 // Below these a job is done before the others have heard of it.
