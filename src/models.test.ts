@@ -63,19 +63,19 @@ describe("one file", () => {
       name: "doge",
       description: "",
       collect: { market: "KRW-DOGE", others: [], since: Date.parse("2023-05-01T00:00:00Z") },
-      train: { seed: 7, half_life_days: 365, logistic: { l2: 100 } },
+      train: { seed: 7, half_life_days: 365, logistic: { l2: 600 } },
       evaluate: { fold_candles: 252, min_train_candles: 1_000, candles: 3_780 },
       promote: { rule: "not_worse", tolerance: 0.002, max_auc: 0.99 },
     });
     expect(model.train.gbdt).toMatchObject({ rounds: 120, rate: 0.05, column_share: 1 });
-    expect(model.train.quantile).toEqual(model.train.gbdt);
+    expect(model.train).toMatchObject({ others_weight: 0.3, base_rows: 2_000 });
+    expect(model.train).toMatchObject({ ridge: { l2: 2_400 }, spread: { l2: 50 } });
   });
 
   test("in which a group is given in part keeps the rest of its defaults", () => {
     const text = SMALL.replace("[evaluate]", "[train.gbdt]\nrounds = 3\n[evaluate]");
-    const { gbdt, quantile } = market(text).train;
+    const { gbdt } = market(text).train;
     expect(gbdt).toMatchObject({ rounds: 3, leaves: 7 });
-    expect(quantile.rounds).toBe(120);
   });
 
   test("a date is a date in UTC, however it is written", () => {
@@ -136,7 +136,7 @@ describe("a broken file names file, path and value", () => {
     ["[train]", "[train]\nhalf_life_days = nan", "train.half_life_days"],
     ["[evaluate]", "[train.gbdt]\nrounds = 0\n[evaluate]", "train.gbdt.rounds", "0"],
     ["[evaluate]", "[train.gbdt]\nrate = inf\n[evaluate]", "train.gbdt.rate"],
-    ["[evaluate]", "[train.quantile]\nleafs = 7\n[evaluate]", "train.quantile.leafs", '"leafs"'],
+    ["[evaluate]", "[train.spread]\nl3 = 7\n[evaluate]", "train.spread.l3", '"l3"'],
     ["[evaluate]", "[evaluate]\nfold_candles = 5", "evaluate.fold_candles", "5"],
     ["[promote]", '[promote]\nrule = "always"', "promote.rule", '"always"'],
     ["[promote]", "[promote]\nmax_auc = 1.01", "promote.max_auc", "1.01"],

@@ -155,15 +155,17 @@ describe("models.md", () => {
   });
 
   test("its defaults are those of the program", () => {
-    const { seed, half_life_days } = train;
-    const told = { seed, half_life_days, ...train.gbdt, ...evaluate, ...promote };
+    const { seed, half_life_days, others_weight, base_rows } = train;
+    const rows = { others_weight, base_rows };
+    const told = { seed, half_life_days, ...rows, ...train.gbdt, ...evaluate, ...promote };
     const wrong = Object.entries(told).filter(([name, value]) => {
       const row = new RegExp(`^\\| \`${name}\` \\|[^|]*\\|([^|]*)\\|`, "m").exec(page);
       return row?.[1]?.replace(/[`"\s]/g, "") !== String(value);
     });
     expect(wrong).toEqual([]);
-    expect(train.gbdt).toEqual(train.quantile);
-    expect(page).toContain(`default ${train.logistic.l2}`);
+    for (const of of [train.logistic, train.ridge, train.spread]) {
+      expect(page).toContain(`default ${of.l2}`);
+    }
   });
 
   test("what it says of tables is accepted, with the defaults of the program", () => {

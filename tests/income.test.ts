@@ -8,6 +8,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { predictAnswer, problemAnswer, runsAnswer } from "../src/http/answers.ts";
 import { makeRandom } from "../src/learn/random.ts";
+import { WIDE, wideCsv } from "../src/table/fixture.ts";
 import {
   askModel,
   askPipelineRun,
@@ -78,7 +79,8 @@ type = "number"
 column = "rent"
 kind = "regression"
 [train]
-trainers = ["gbdt", "logistic"]
+trainers = ["gbdt", "linear"]
+quantiles = [0.1, 0.5, 0.9]
 ${TREES}[search]
 seconds = 20
 trials = 3
@@ -129,7 +131,7 @@ describe.each(stores("income"))("tables on %s", (store) => {
     v.parse(predictAnswer, await app.post(`/v1/models/${model}/predict${query}`, { instances }));
 
   beforeAll(async () => {
-    story = await openStory(store, { pay: PAY, rent: RENT });
+    story = await openStory(store, { pay: PAY, rent: RENT, wide: WIDE });
     app = await story.serve();
   });
   afterAll(() => story.close());
@@ -275,6 +277,8 @@ describe.each(stores("income"))("tables on %s", (store) => {
     const [answer] = (await predict("rent", [{ rooms: 3, city: "a" }])).predictions;
     if (answer === undefined || !("value" in answer)) throw new Error("no value");
     expect(Math.abs(answer.value - 1_425)).toBeLessThan(60);
+    const { p10 = 0, p50 = 0, p90 = 0 } = answer.quantiles ?? {};
+    expect([p10 <= p50, p50 <= p90, p90 - p10 < 800]).toEqual([true, true, true]);
     const all = (await askRuns(app)).items.filter(({ model }) => model === "rent");
     expect(all).toHaveLength(1);
     const trials = v.parse(runsAnswer, await app.get(`/v1/runs?parent=${all[0]!.id}`)).items;
@@ -284,6 +288,37 @@ describe.each(stores("income"))("tables on %s", (store) => {
       expect(metrics["validation_loss"]).toBeGreaterThan(0);
       expect(Number(params["gbdt.leaves"])).toBeGreaterThan(3);
     }
+  });
+
+  test("a table of another shape goes the whole way, by its model file alone", async () => {
+    const imported = await story.run("import", "wide", file("wide.csv", wideCsv(2_000)));
+    expect(imported.code).toBe(0);
+    const run = await train("wide");
+    expect([run.status, run.reason, run.detail]).toEqual(["succeeded", null, null]);
+    const { steps } = await askPipelineRun(app, "wide", run.id);
+    expect(steps.map(({ step, status }) => `${step} ${status}`)).toEqual(
+      ["check", "train", "evaluate", "promote"].map((step) => `${step} succeeded`),
+    );
+    expect(steps[0]!.result).toMatchObject({ rows: { train: 2_000, test: 0 } });
+    const { metrics, signature, champion } = await askModel(app, "wide");
+    expect(champion?.version).toBe(1);
+    expect(metrics["log_loss"]!).toBeLessThan(0.85 * metrics["base_rate_log_loss"]!);
+    expect((signature as { inputs: unknown[] }).inputs).toHaveLength(40);
+
+    // Rows that it has not seen, in the form of the files: semicolons, decimal commas, holes.
+    const text = wideCsv(300, 8);
+    const answer = await app.fetch("/v1/models/wide/predict", {
+      method: "POST",
+      headers: { "content-type": "text/csv" },
+      body: text.replaceAll(/;[^;\r]*\r\n/g, "\r\n"),
+    });
+    const { predictions } = v.parse(predictAnswer, await answer.json());
+    const labels = predictions.map((one) => ("label" in one ? one.label : ""));
+    const kinds = [...text.matchAll(/;([^;\r]*)\r\n/g)].slice(1).map(([, kind]) => kind);
+    const right = labels.filter((label, i) => label === (kinds[i] === "R" ? "red" : kinds[i]));
+    expect(labels).toHaveLength(300);
+    // The most frequent class alone would be right about half the time.
+    expect(right.length).toBeGreaterThan(190);
   });
 
   test("after a restart the champion answers as before", async () => {

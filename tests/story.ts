@@ -151,8 +151,6 @@ cron = "0 0 */4 * * *"
 trainers = ["gbdt", "logistic"]
 [train.gbdt]
 ${trees}
-[train.quantile]
-${trees}
 [evaluate]
 fold_candles = 126
 min_train_candles = 300

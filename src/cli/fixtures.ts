@@ -158,10 +158,11 @@ export function commandRunner() {
     args: readonly string[],
     answers: Answers,
     files: Readonly<Record<string, string>> = {},
+    environment: Readonly<Record<string, string>> = {},
   ) => {
     const folder = heldFolder(answers);
     disposals.push(folder.dispose);
-    const io = fakeIo(folder.environment, files);
+    const io = fakeIo({ ...folder.environment, ...environment }, files);
     const code = await runCli(args, io);
     const all = folder.server.asked;
     return {

@@ -44,3 +44,10 @@ export function parsePart(text: string): "train" | "test" {
   if (text === "train" || text === "test") return text;
   throw new InvalidArgumentError("Expected train or test.");
 }
+
+/** A share from 0 to below 1, such as 0.0005. */
+export function parseShare(text: string): number {
+  const share = /^\d*\.?\d+(e-?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  if (share >= 0 && share < 1) return share;
+  throw new InvalidArgumentError("Expected a share from 0 to below 1, such as 0.0005.");
+}

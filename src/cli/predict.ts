@@ -79,14 +79,19 @@ type Prediction = PredictAnswer["predictions"][number];
 /** What the answers of a model consist of: all have the same form. */
 function columnsOf(first: Prediction | undefined) {
   const right = (title: string) => ({ title, align: "right" as const });
-  if (first !== undefined && "value" in first) return [right("value")];
+  if (first !== undefined && "value" in first) {
+    return ["value", ...Object.keys(first.quantiles ?? {})].map(right);
+  }
   const all = [{ title: "label" }, right("probability")];
   if (first !== undefined && !("quantiles" in first)) return all;
   return [...all, ...["p10", "p50", "p90"].map(right)];
 }
 
 function cellsOf(prediction: Prediction): string[] {
-  if ("value" in prediction) return [numberText(prediction.value)];
+  if ("value" in prediction) {
+    const { value, quantiles = {} } = prediction;
+    return [value, ...Object.values(quantiles)].map((n) => numberText(n));
+  }
   const cells = [plain(prediction.label), numberText(prediction.probability)];
   if (!("quantiles" in prediction)) return cells;
   const { p10, p50, p90 } = prediction.quantiles;

@@ -3,12 +3,13 @@
  * that `sluice version` does not wait for a database driver.
  */
 import { Command } from "commander";
+import type { BacktestOptions } from "./backtest.ts";
 import type { CollectOptions, VerifyOptions } from "./collect.ts";
 import type { PromoteOptions } from "./control.ts";
 import type { ImportOptions } from "./import.ts";
 import type { Io, JsonOption } from "./io.ts";
 import type { RunsOptions } from "./lists.ts";
-import { parseDate, parsePart, parseScopes, parseWhole, SCOPES } from "./parse.ts";
+import { parseDate, parsePart, parseScopes, parseShare, parseWhole, SCOPES } from "./parse.ts";
 import type { CreateOptions } from "./token.ts";
 
 const HELP_AFTER = `
@@ -103,6 +104,19 @@ function addModels(program: Command, io: Io, act: Act): void {
     .action(
       act(async (model: string, options: JsonOption) =>
         (await import("./train.ts")).train(io, model, options),
+      ),
+    );
+  const walk = "backtest btc --from 2025-01-01";
+  addAnswering(program, "backtest", "walk a market model forward through the past", walk)
+    .argument("<model>", "such as btc")
+    .option("--from <date>", "judge from this day on, such as 2025-01-01", parseDate)
+    .option("--to <date>", "judge up to this day", parseDate)
+    .option("--every <n>", "candles between two trainings", parseWhole(1, 100_000))
+    .option("--cost <share>", "of the amount, for each buying and selling", parseShare, 0.0005)
+    .option("--out <folder>", "where backtest-<model>.html and .json are left", ".")
+    .action(
+      act(async (model: string, options: BacktestOptions) =>
+        (await import("./backtest.ts")).backtest(io, model, options),
       ),
     );
   addAnswering(program, "predict", "predict rows given as JSON or CSV", "predict btc rows.csv")

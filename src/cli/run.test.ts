@@ -19,6 +19,8 @@ describe("usage", () => {
     [["models", "--jsn"], "Did you mean --json?"],
     [["promote", "btc", "first"], "'first' is invalid for argument 'version'"],
     [["promote", "btc", "3", "--expected", "0"], "whole number from 1 up"],
+    [["backtest", "btc", "--cost", "1"], "a share from 0 to below 1"],
+    [["backtest", "btc", "--every", "0"], "whole number from 1 to 100000"],
     [["runs", "--limit", "5000"], "whole number from 1 to 1000"],
     [["collect", "--since", "2024-02-30"], "Expected a UTC day in the past"],
     [["token"], 'No subcommand of "token" was given'],
@@ -45,7 +47,7 @@ describe("help", () => {
     const io = fakeIo();
     expect(await runCli(["--help"], io)).toBe(0);
     const names =
-      "serve worker demo up collect verify train predict forecast models runs pipelines pause " +
+      "serve worker demo up collect verify train backtest predict forecast models runs pipelines pause " +
       "resume promote rollback token migrate version";
     const shown = io.out.join("");
     for (const name of names.split(" ")) expect(shown).toMatch(new RegExp(`^  ${name}\\b`, "m"));
@@ -64,7 +66,7 @@ describe("help", () => {
       ...rest.map((command) => [command.name()]),
       ...(tokens?.commands ?? []).map((command) => ["token", command.name()]),
     ];
-    expect(named).toHaveLength(22);
+    expect(named).toHaveLength(23);
     for (const args of named) {
       const io = fakeIo();
       expect(await runCli([...args, "--help"], io)).toBe(0);

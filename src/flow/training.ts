@@ -2,8 +2,7 @@
  * The training of a market model: candles in; dataset, checks, walk-forward, artifact and parity
  * check out.
  */
-import { type Series, seriesOf } from "../feature/candles.ts";
-import { buildDataset, type Dataset } from "../feature/dataset.ts";
+import type { Dataset } from "../feature/dataset.ts";
 import { datasetDigest, featureDigest } from "../feature/digest.ts";
 import { featureNames } from "../feature/features.ts";
 import { HORIZON } from "../feature/labels.ts";
@@ -13,7 +12,7 @@ import { BASELINE_NAMES } from "../learn/baseline.ts";
 import { GBDT_DEFAULTS } from "../learn/gbdt/options.ts";
 import { importanceOf } from "../learn/importance.ts";
 import { type MarketFit, trainMarket } from "../learn/market.ts";
-import type { MarketRecipe, Pool } from "../learn/recipe.ts";
+import type { MarketRecipe } from "../learn/recipe.ts";
 import { type MarketReport, marketReport } from "../learn/report.ts";
 import { isSingleClass } from "../learn/sample.ts";
 import type { Frame, TreeModel } from "../learn/types.ts";
@@ -26,6 +25,7 @@ import { loadRuntime } from "../serve/runtime.ts";
 import { openSession } from "../serve/session.ts";
 import { UNIT_MS } from "../types.ts";
 import type { TrainingJob, TrainingResult } from "./job.ts";
+import { rowsOf } from "./rows.ts";
 
 const DAY_MS = 86_400_000;
 const LEAK_SAMPLES = 12;
@@ -38,18 +38,13 @@ export async function runTraining(
   onProgress: (share: number, text: string) => void,
 ): Promise<{ result: TrainingResult; artifact: Uint8Array }> {
   const { model } = job;
-  const { market, others, since } = model.collect;
+  const { market } = model.collect;
   onProgress(0, "building the dataset");
-  const spec = defaultSpec([market, ...others].sort());
-  const series = new Map(
-    Object.entries(job.candles).map(([name, list]) => [name, seriesOf(name, list)]),
-  );
-  const dataset = buildDataset({ spec, series, market, from: since, to: job.slot });
+  const { spec, series, own: dataset, pool } = rowsOf(model, job.candles, job.slot);
   const skip = skipReason(dataset, model);
   if (skip !== null) return { result: skipped(skip), artifact: new Uint8Array() };
   const leaks = perturbationLeaks(spec, series, market, sampleSlots(dataset.slots, LEAK_SAMPLES));
 
-  const pool = { own: dataset, others: othersOf(job, spec, series) };
   const { fit, outOfFold } = trainMarket(pool, recipeOf(model), (share, text) =>
     onProgress(0.05 + 0.9 * share, text),
   );
@@ -85,16 +80,6 @@ export async function runTraining(
     },
   };
 }
-
-/** Rows of the other markets, of the same columns: they are learned from too. */
-export const othersOf = (
-  { model, slot }: Pick<TrainingJob, "model" | "slot">,
-  spec: FeatureSpec,
-  series: ReadonlyMap<string, Series>,
-): Pool["others"] =>
-  model.collect.others.map((market) =>
-    buildDataset({ spec, series, market, from: model.collect.since, to: slot }),
-  );
 
 /** The trees among the averaged models: their gains are the importance that is told. */
 const treesOf = ({ probability }: MarketFit): readonly TreeModel[] =>

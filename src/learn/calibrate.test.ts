@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { calibrated, calibrationSlope, fitCalibration, UNCALIBRATED } from "./calibrate.ts";
+import {
+  calibrated,
+  calibrationSlope,
+  fitCalibration,
+  fitShrinkage,
+  UNCALIBRATED,
+} from "./calibrate.ts";
 import { sigmoid } from "./math.ts";
 import { logLoss } from "./metrics.ts";
 import { makeRandom } from "./random.ts";
@@ -153,4 +159,47 @@ describe("calibrationSlope", () => {
 
 test("UNCALIBRATED leaves margins as they are", () => {
   for (const m of [-3, 0, 0.25]) expect(calibrated(UNCALIBRATED, m)).toBe(sigmoid(m));
+});
+
+describe("fitShrinkage", () => {
+  test("draws margins that are twice too sure to half, and leaves no intercept", () => {
+    const { margin, target } = draw(20_000, 11);
+    const { slope, intercept } = fitShrinkage(
+      margin.map((m) => 2 * m),
+      target,
+      null,
+      8,
+    );
+    expect(slope).toBeCloseTo(0.5, 1);
+    expect(intercept).toBe(0);
+  });
+
+  test("never makes surer, and never turns round", () => {
+    const { margin, target } = draw(5_000, 12);
+    const half = margin.map((m) => m / 2);
+    expect(fitShrinkage(half, target, null, 8).slope).toBe(1);
+    const wrong = margin.map((m) => -m);
+    expect(fitShrinkage(wrong, target, null, 8).slope).toBe(0);
+  });
+
+  test("few rows leave it near 1, and none at 1", () => {
+    const { margin, target } = draw(8, 13);
+    const sure = margin.map((m) => 3 * m);
+    const slopes = [0.1, 8, 1e6].map(
+      (precision) => fitShrinkage(sure, target, null, precision).slope,
+    );
+    expect(slopes).toEqual([...slopes].sort((a, b) => a - b));
+    expect(slopes.at(-1)).toBeCloseTo(1, 4);
+    expect(fitShrinkage(new Float64Array(0), new Float64Array(0), null, 8)).toEqual(UNCALIBRATED);
+  });
+
+  test("rows count by their weight", () => {
+    const { margin, target } = draw(4_000, 14);
+    const sure = margin.map((m, i) => (i < 2_000 ? 4 * m : m));
+    const weights = (first: number) => margin.map((_, i) => (i < 2_000 ? first : 1 - first));
+    const slope = (first: number) => fitShrinkage(sure, target, weights(first), 8).slope;
+    expect(slope(1)).toBeCloseTo(0.25, 1);
+    expect(slope(0)).toBeGreaterThan(0.85);
+    expect(slope(0.5)).toBeGreaterThan(slope(1));
+  });
 });

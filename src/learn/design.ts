@@ -102,9 +102,16 @@ const standardise = (
   dense: number,
   place: number,
 ): { mean: number; scale: number; place: number } => {
-  const present = column.values.map((x) => (Number.isFinite(x) ? 1 : 0));
-  const own = Float64Array.from(present, (is, i) => is * (weight === null ? 1 : weight[i]!));
-  const values = Float64Array.from(column.values, (x, i) => (present[i] === 1 ? x : 0));
+  // Plain loops: `from` with a function is ten times as slow, and this is done for every column.
+  const rows = column.values.length;
+  const own = new Float64Array(rows);
+  const values = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    const x = column.values[row]!;
+    if (!Number.isFinite(x)) continue;
+    values[row] = x;
+    own[row] = weight === null ? 1 : weight[row]!;
+  }
   const mean = weightedMean(values, own);
   const variance = weightedMean(
     values.map((x) => (x - mean) ** 2),
@@ -114,7 +121,8 @@ const standardise = (
   if (!(Math.sqrt(variance) > Math.abs(mean) * 1e-12)) return { mean, scale: 1, place };
   const scale = Math.sqrt(variance);
   for (let row = 0; row < values.length; row++) {
-    if (present[row] === 1) cells[row * dense + place] = (values[row]! - mean) / scale;
+    if (Number.isFinite(column.values[row]!))
+      cells[row * dense + place] = (values[row]! - mean) / scale;
   }
   return { mean, scale, place };
 };

@@ -7,9 +7,10 @@ import { type Calibration, calibrated, fitShrinkage, UNCALIBRATED } from "./cali
 import { conformalOffset } from "./conformal.ts";
 import { fitDirection, recencyOf } from "./direction.ts";
 import { marginsOf } from "./predict.ts";
-import { fitQuantiles } from "./range.ts";
+import { fitQuantiles, type Quantiles } from "./range.ts";
 import type { MarketRecipe, MarketRows, OutOfFold, Pool } from "./recipe.ts";
 import { type Fold, walkForward } from "./split.ts";
+import type { SumModel } from "./types.ts";
 
 /** Folds before the judged span that only serve to calibrate. */
 export const BURN_IN = 2;
@@ -57,31 +58,42 @@ export function recentFolds<T>(
   return first < 0 ? [] : all.slice(Math.max(0, first - BURN_IN));
 }
 
-/** Forecasts of a fold's rows, by models fitted on what was known when it began. */
-export function forecastFold(pool: Pool, recipe: MarketRecipe, fold: Fold): FoldForecast {
-  const test = sliceRows(pool.own, ...fold.test);
-  return forecastRows(poolBefore(pool, fold.start, recipe.horizonMs), recipe, test, fold);
+/** What is fitted at an instant, on the rows known then. */
+export interface Fitted {
+  readonly direction: SumModel;
+  readonly quantiles: Quantiles;
+  readonly baselines: Baselines;
 }
 
-/** Forecasts of some rows by models fitted on a pool of others. */
-export function forecastRows(
-  train: Pool,
-  recipe: MarketRecipe,
-  test: MarketRows,
-  fold: Fold,
-): FoldForecast {
-  const { p10, p50, p90 } = fitQuantiles(train.own, recipe);
+/** Fits everything but what earlier forecasts teach. */
+export const fitRows = (pool: Pool, recipe: MarketRecipe): Fitted => ({
+  direction: fitDirection(pool, recipe),
+  quantiles: fitQuantiles(pool.own, recipe),
+  baselines: fitBaselines(pool.own.lastUp, pool.own.up),
+});
+
+/** Forecasts of a fold's rows, by models fitted on what was known when it began. */
+export const forecastFold = (pool: Pool, recipe: MarketRecipe, fold: Fold): FoldForecast =>
+  forecastRows(
+    fitRows(poolBefore(pool, fold.start, recipe.horizonMs), recipe),
+    sliceRows(pool.own, ...fold.test),
+    fold,
+  );
+
+/** Forecasts of some rows. */
+export function forecastRows(fitted: Fitted, rows: MarketRows, fold: Fold): FoldForecast {
+  const { p10, p50, p90 } = fitted.quantiles;
   return {
     fold,
-    slots: test.slots,
-    margin: marginsOf(fitDirection(train, recipe), test.frame),
-    low: marginsOf(p10, test.frame),
-    middle: marginsOf(p50, test.frame),
-    high: marginsOf(p90, test.frame),
-    up: test.up,
-    returns: test.returns,
-    lastUp: test.lastUp,
-    baselines: fitBaselines(train.own.lastUp, train.own.up),
+    slots: rows.slots,
+    margin: marginsOf(fitted.direction, rows.frame),
+    low: marginsOf(p10, rows.frame),
+    middle: marginsOf(p50, rows.frame),
+    high: marginsOf(p90, rows.frame),
+    up: rows.up,
+    returns: rows.returns,
+    lastUp: rows.lastUp,
+    baselines: fitted.baselines,
   };
 }
 

@@ -3,11 +3,17 @@
  * time. Everything that is fitted on forecasts (calibration, conformal offset) uses folds before
  * the one it is judged on, so that the evaluation is of what would have been answered live.
  */
-import { type Baselines, fitBaselines } from "./baseline.ts";
+import type { Baselines } from "./baseline.ts";
 import type { Calibration } from "./calibrate.ts";
-import { fitDirection } from "./direction.ts";
-import { answersOf, type FoldForecast, foldsOf, forecastFold, learnFrom } from "./folds.ts";
-import { fitQuantiles, type Quantiles } from "./range.ts";
+import {
+  answersOf,
+  type FoldForecast,
+  fitRows,
+  foldsOf,
+  forecastFold,
+  learnFrom,
+} from "./folds.ts";
+import type { Quantiles } from "./range.ts";
 import type { MarketRecipe, OutOfFold, Pool } from "./recipe.ts";
 import type { SumModel } from "./types.ts";
 
@@ -46,18 +52,12 @@ export function trainMarket(
 }
 
 /** The version that is made of these rows, with what the forecasts of earlier folds taught. */
-export function fitMarket(
+function fitMarket(
   pool: Pool,
   recipe: MarketRecipe,
   forecasts: readonly FoldForecast[],
 ): MarketFit {
-  const { own } = pool;
   const { calibration, offset } = learnFrom(forecasts, recipe);
-  return {
-    probability: fitDirection(pool, recipe),
-    calibration,
-    quantiles: fitQuantiles(own, recipe),
-    offset,
-    baselines: fitBaselines(own.lastUp, own.up),
-  };
+  const { direction, quantiles, baselines } = fitRows(pool, recipe);
+  return { probability: direction, calibration, quantiles, offset, baselines };
 }

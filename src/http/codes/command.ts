@@ -4,6 +4,11 @@
 import type { CodeRows } from "./row.ts";
 
 export const commandCodes: CodeRows = {
+  cannot_write: [
+    "Cannot write",
+    "A report cannot be written into the folder that was given.",
+    "Give a folder that exists and can be written.",
+  ],
   interrupted: [
     "Interrupted",
     "Sluice was stopped before the command was done.",
@@ -18,6 +23,11 @@ export const commandCodes: CodeRows = {
     "Folder not the demo's",
     "The demo empties its folder, and this one holds files that no demo made.",
     "Move them away, or set SLUICE_DATA to another folder.",
+  ],
+  nothing_to_judge: [
+    "Nothing to judge",
+    "A backtest has no candle in its span with enough history before it.",
+    "Collect more history, or give a later span.",
   ],
   port_unavailable: [
     "Cannot listen",

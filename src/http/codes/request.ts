@@ -75,6 +75,16 @@ export const requestCodes: CodeRows = {
     "The JSON body has unknown, missing or wrong members; `faults` lists each with its path.",
     "Correct what is listed.",
   ],
+  inference_refused: [
+    "Model refused the tensors",
+    "The tensors fit the model's signature, but the model itself fails on them.",
+    "Send tensors whose shapes and values go together as the model wants them.",
+  ],
+  invalid_inference: [
+    "Inference not accepted",
+    "A request to /v2 has unknown, missing or wrong members or tensors; the error lists each.",
+    "Correct what is listed; GET /v2/models/{model} tells names, datatypes and shapes.",
+  ],
   invalid_instances: [
     "Rows not accepted",
     "Rows to predict have unknown, missing or wrong columns; `faults` lists each with its path.",
@@ -99,6 +109,11 @@ export const requestCodes: CodeRows = {
     "Model not ready",
     "The model has no champion yet: its first training has not ended.",
     "Wait until /readyz answers 200, and see the model's pipeline runs if it does not.",
+  ],
+  output_not_json: [
+    "Output not for JSON",
+    "An output asked for at /v2 holds NaN or an infinity, which JSON cannot say.",
+    "Ask for it as binary data, or look at the inputs.",
   ],
   slow_body: ["Body too slow", "The body did not come within 10 seconds.", "Send it at once."],
   starting: [

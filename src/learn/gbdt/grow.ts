@@ -170,7 +170,7 @@ export const addGrown = (
   }
   if (rows.length === binned.rows) return;
   const isGrownOn = new Uint8Array(binned.rows);
-  for (const row of rows) isGrownOn[row] = 1;
+  for (let i = 0; i < rows.length; i++) isGrownOn[rows[i]!] = 1;
   for (let row = 0; row < binned.rows; row++) {
     if (isGrownOn[row] === 1) continue;
     let node = 0;
