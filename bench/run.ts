@@ -144,7 +144,10 @@ async function runsOf(served: Served, count: number): Promise<RunView[]> {
   return newest;
 }
 
-const reportsOf = (run: RunView) => stepOf(run, "collect").result ?? {};
+/** What a run's collection of each market came to. */
+function reportsOf(run: RunView) {
+  return stepOf(run, "collect").result ?? {};
+}
 
 function stepOf(run: RunView, name: string): RunView["steps"][number] {
   const step = run.steps.find((one) => one.step === name);

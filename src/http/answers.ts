@@ -100,7 +100,13 @@ const classPrediction = v.strictObject({
   probabilities: v.optional(v.record(v.string(), real)),
   ...explained,
 });
-const valuePrediction = v.strictObject({ id: text, value: real, ...explained });
+const valuePrediction = v.strictObject({
+  id: text,
+  value: real,
+  /** By name, such as p10: where the model file asks for them. */
+  quantiles: v.optional(v.record(v.string(), real)),
+  ...explained,
+});
 
 export const predictAnswer = answer({
   model: made,

@@ -21,6 +21,7 @@ const RECIPE: TableRecipe = {
   ...{ task: "binary", width: 1, seed: 7, test: "split", testShare: 0.2, validationShare: 0.2 },
   ...{ trainers: ["gbdt"], gbdt: { ...GBDT_DEFAULTS, rounds: 20 }, patience: 0, search: null },
   ...{ linear: { l2: 1, rounds: 20, indicators: true }, threshold: 0.4 },
+  quantiles: null,
 };
 const TOWNS = SAMPLE.frame.columns[3]?.kind === "category" ? SAMPLE.frame.columns[3].levels : [];
 const TARGETS: Readonly<Record<TableTask, (y: number, row: number) => number>> = {
@@ -39,12 +40,15 @@ beforeAll(async () => {
     ["binary", "binary", "gbdt"],
     ["multiclass", "multiclass", "gbdt"],
     ["regression", "regression", "gbdt"],
+    ["quantiles", "regression", "gbdt"],
     ["count", "count", "gbdt"],
     ["linear", "binary", "logistic"],
   ] as const) {
     const target = SAMPLE.target.map(TARGETS[task]);
     const width = task === "multiclass" ? 3 : 1;
-    const recipe = { ...RECIPE, task, width, trainers: [trainer] };
+    const levels = name === "quantiles" ? [0.025, 0.5, 0.9] : [];
+    const quantiles = levels.length === 0 ? null : { levels, gbdt: {}, patience: 0 };
+    const recipe = { ...RECIPE, task, width, trainers: [trainer], quantiles };
     const { fit } = trainTable({ ...SAMPLE, target }, new Uint8Array(2_000), recipe);
     const calibration = { slope: 0.9, intercept: 0.1 };
     const facts: TableFacts = {
@@ -57,8 +61,9 @@ beforeAll(async () => {
       form: { delimiter: ",", quote: '"', trim: true, decimal: ".", missing: [] },
       classes: task === "binary" ? ["no", "yes"] : task === "multiclass" ? ["r", "g", "b"] : [],
       ...{ threshold: fit.threshold, calibration, trainer, dataset_digest: "d" },
+      quantiles: levels,
     };
-    const parts = { task, model: fit.model, calibration };
+    const parts = { task, model: fit.model, calibration, quantiles: fit.quantiles };
     const bytes = encodeTableModel(parts, { ...tableMetadata(facts), ...modelMetadata(fit.model) });
     loaded.set(name, asTable(await openArtifact(runtime, bytes)));
   }
@@ -113,6 +118,22 @@ describe("answers", () => {
     }
   });
 
+  test("a number with quantiles has them by name, none above the next, in any batch", async () => {
+    const many = Array.from({ length: 1_100 }, (_, i) => ROWS[i % 40]!);
+    const all = await ask("quantiles", many);
+    expect(Object.keys(all[0]!)).toEqual(["id", "value", "quantiles"]);
+    for (const { quantiles } of all) {
+      const { "p2.5": low = 0, p50 = 0, p90 = 0 } = quantiles!;
+      expect([Object.keys(quantiles!), low <= p50, p50 <= p90]).toEqual([
+        ["p2.5", "p50", "p90"],
+        true,
+        true,
+      ]);
+    }
+    expect(all[1_099]!.quantiles!).toEqual(all[1_099 % 40]!.quantiles!);
+    expect(new Set(all.map(({ quantiles }) => quantiles!["p50"])).size).toBeGreaterThan(1);
+  });
+
   test("each row alone is answered as in its batch, and a large batch in order", async () => {
     const many = Array.from({ length: 2_500 }, (_, i) => ROWS[i % 40]!);
     const all = await ask("binary", many);
@@ -149,8 +170,10 @@ describe("explanations", () => {
   }
 
   test("of a number they are the number, of a count its logarithm", async () => {
-    for (const { base, contributions, value } of await ask("regression", ROWS, true)) {
-      expect(Object.values(contributions!).reduce((a, b) => a + b, base!)).toBeCloseTo(value!, 3);
+    for (const name of ["regression", "quantiles"]) {
+      for (const { base, contributions, value } of await ask(name, ROWS, true)) {
+        expect(Object.values(contributions!).reduce((a, b) => a + b, base!)).toBeCloseTo(value!, 3);
+      }
     }
     for (const { base, contributions, value } of await ask("count", ROWS, true)) {
       const sum = Object.values(contributions!).reduce((a, b) => a + b, base!);

@@ -4,6 +4,7 @@
  */
 
 import { SluiceError } from "../errors.ts";
+import { quantileName } from "../learn/table/quantiles.ts";
 import type { Frame } from "../learn/types.ts";
 import type { Champion } from "../serve/champions.ts";
 import type { LoadedTable } from "../serve/loaded.ts";
@@ -24,6 +25,7 @@ export interface TablePrediction {
   readonly probability?: number;
   readonly probabilities?: Readonly<Record<string, number>>;
   readonly value?: number;
+  readonly quantiles?: Readonly<Record<string, number>>;
   /** The margin of a row of which nothing is known, and what each column adds to it. */
   readonly base?: number;
   readonly contributions?: Readonly<Record<string, number>>;
@@ -39,26 +41,28 @@ export async function predictTable(
   if (explain && frame.rows > MAX_EXPLAINED) throw tooMany(frame.rows);
   // All are begun before the first is awaited: a session is not released while calls are under
   // way, and so a swap in the middle of a batch cannot take the rest of it away.
-  const parts = chunksOf(frame, CHUNK).map((part) => champion.session.run(part));
+  const parts = chunksOf(frame, CHUNK).map((part) => champion.session.runWhole(part));
   const explained = explain ? explainRows(champion, frame) : null;
   const id = Bun.randomUUIDv7();
   const width = champion.facts.task === "multiclass" ? champion.facts.classes.length : 1;
   const predictions: TablePrediction[] = [];
-  for (const values of await Promise.all(parts)) {
-    for (let at = 0; at < values.length; at += width) {
+  const told = champion.facts.quantiles.map(quantileName);
+  for (const { values, quantiles } of await Promise.all(parts)) {
+    for (let at = 0, from = 0; at < values.length; at += width, from += told.length) {
       const row = predictions.length;
       predictions.push({
         id: `${id}-${row}`,
         ...answerOf(champion, values.subarray(at, at + width)),
+        ...(told.length === 0 ? {} : { quantiles: named(told, quantiles, from) }),
         ...(warnings[row]!.length === 0 ? {} : { warnings: warnings[row]! }),
       });
     }
   }
   if (explained === null) return predictions;
-  const told = await explained;
+  const explains = await explained;
   return predictions.map((prediction, row) => ({
     ...prediction,
-    ...told(row, champion.facts.classes.indexOf(prediction.label ?? "")),
+    ...explains(row, champion.facts.classes.indexOf(prediction.label ?? "")),
   }));
 }
 
@@ -73,6 +77,9 @@ function answerOf({ facts }: LoadedTable, values: Float32Array): Omit<TablePredi
   const probabilities = Object.fromEntries(classes.map((name, k) => [name, values[k]!]));
   return { label: classes[best]!, probability: values[best]!, probabilities };
 }
+
+const named = (names: readonly string[], values: Float32Array, from: number) =>
+  Object.fromEntries(names.map((name, k) => [name, values[from + k]!]));
 
 /**
  * Explains rows in small pieces, and gives what to tell of a row and its class. For two classes

@@ -20,6 +20,7 @@ const FACTS: TableFacts = {
   form: { delimiter: ",", quote: '"', trim: true, decimal: ".", missing: ["?", "NaN"] },
   unseen: "missing",
   classes: ["low", "high"],
+  quantiles: [],
   threshold: 0.5,
   calibration: { slope: 1, intercept: 0 },
   trainer: "gbdt",

@@ -45,5 +45,9 @@ export const cron = v.pipe(
 /** The seed of every draw of a training. */
 export const seed = v.optional(whole(0, 2 ** 31 - 1), 7);
 
-/** What can train a model's probability. */
-export const trainers = v.pipe(v.array(v.picklist(["gbdt", "logistic"])), v.minLength(1));
+/** What can train a table's model; which of them depends on the target. */
+export const trainers = v.pipe(
+  v.array(v.picklist(["gbdt", "logistic", "linear"])),
+  v.minLength(1),
+  v.check((names) => new Set(names).size === names.length, "expected each trainer once"),
+);

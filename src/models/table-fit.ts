@@ -1,6 +1,7 @@
 /*
  * What must fit together in a table model's file whose fields are each in order.
  */
+import { outputOf, QUANTILES } from "../onnx/table.ts";
 import {
   featureColumns,
   knownLabels,
@@ -14,14 +15,27 @@ interface Sections {
   readonly table: TableSection;
   readonly train: {
     readonly trainers: readonly string[];
-    readonly gbdt: { readonly monotone: Readonly<Record<string, number>> };
+    readonly validation_share: number;
+    readonly gbdt: {
+      readonly monotone: Readonly<Record<string, number>>;
+      readonly patience: number;
+    };
+    readonly logistic?: object | undefined;
+    readonly linear?: object | undefined;
+    readonly quantiles: readonly number[];
+    readonly quantile?: object | undefined;
   };
+  readonly search: { readonly seconds: number; readonly space: object };
   readonly evaluate: {
     readonly slices: readonly { readonly column: string; readonly bands: number[] | null }[];
   };
   readonly promote: {
     readonly metric: LossName;
-    readonly slices: readonly { readonly column: string }[];
+    readonly slices: readonly {
+      readonly column: string;
+      readonly min_recall?: number | undefined;
+      readonly max_gap?: number | undefined;
+    }[];
   };
 }
 
@@ -36,6 +50,7 @@ export const misfits = (file: Sections): Misfit[] => [
   ...ofText(file.table),
   ...ofColumns(file.table),
   ...ofTarget(file.table),
+  ...ofTraining(file),
   ...ofUse(file),
 ];
 
@@ -112,6 +127,54 @@ function ofTarget({ columns, target, weight }: TableSection): Misfit[] {
 const hasLabels = (target: TableTarget): target is Extract<TableTarget, { labels: unknown }> =>
   target.kind === "binary" || target.kind === "multiclass";
 
+/** The linear trainer of each kind of target, by its name. */
+const LINEAR = { binary: "logistic", multiclass: null, regression: "linear", count: "linear" };
+
+function ofTraining({ table, train, search }: Sections): Misfit[] {
+  const found: Misfit[] = [];
+  const { kind } = table.target;
+  const linear = LINEAR[kind];
+  const accepted = linear === null ? "gbdt alone" : `gbdt or ${linear}`;
+  for (const [i, name] of train.trainers.entries()) {
+    if (name === "gbdt" || name === linear) continue;
+    found.push(misfit(`train.trainers.${i}`, `expected ${accepted} for a ${kind} target`, name));
+  }
+  for (const name of ["logistic", "linear"] as const) {
+    if (train[name] === undefined || name === linear) continue;
+    found.push(misfit(`train.${name}`, `expected no such section for a ${kind} target`, name));
+  }
+  if (train.quantiles.length > 0 && kind !== "regression") {
+    found.push(misfit("train.quantiles", `expected none for a ${kind} target`, train.quantiles));
+  }
+  if (train.quantile !== undefined && train.quantiles.length === 0) {
+    found.push(misfit("train.quantile", "expected train.quantiles with it", train.quantiles));
+  }
+  if (search.seconds > 0 && !train.trainers.includes("gbdt")) {
+    found.push(misfit("search.seconds", "expected gbdt among train.trainers", search.seconds));
+  }
+  if (search.seconds > 0 && Object.keys(search.space).length === 0) {
+    found.push(misfit("search.space", "expected an option to search", search.space));
+  }
+  // Inputs of the artifact are called as the columns are, and no output may be called so too.
+  const outputs = [outputOf(kind), ...(train.quantiles.length > 0 ? [QUANTILES] : [])];
+  for (const { name } of featureColumns(table).filter((one) => outputs.includes(one.name))) {
+    const at = table.columns.findIndex((column) => column.name === name);
+    const message = `expected another name than that of the answer, ${outputs.join(" or ")}`;
+    found.push(misfit(`table.columns.${at}.name`, message, name));
+  }
+  // All of these look at rows that are kept aside.
+  const lookers = {
+    "train.gbdt.patience": train.gbdt.patience > 0,
+    "train.quantiles": train.quantiles.length > 1,
+    "search.seconds": search.seconds > 0,
+  };
+  for (const [path, looks] of Object.entries(lookers)) {
+    if (!looks || train.validation_share > 0) continue;
+    found.push(misfit("train.validation_share", `expected more than 0 with ${path}`, 0));
+  }
+  return found;
+}
+
 function ofUse({ table, train, evaluate, promote }: Sections): Misfit[] {
   const found: Misfit[] = [];
   const features = featureColumns(table);
@@ -120,10 +183,6 @@ function ofUse({ table, train, evaluate, promote }: Sections): Misfit[] {
     if (typeOf(name) === "number") continue;
     const message = "expected a column of type number that is learned from";
     found.push(misfit(`train.gbdt.monotone.${name}`, message, name));
-  }
-  if (table.target.kind === "multiclass" && train.trainers.includes("logistic")) {
-    const message = "expected gbdt alone for a multiclass target";
-    found.push(misfit("train.trainers", message, "logistic"));
   }
   for (const [i, { column, bands }] of evaluate.slices.entries()) {
     const path = `evaluate.slices.${i}`;
@@ -135,9 +194,17 @@ function ofUse({ table, train, evaluate, promote }: Sections): Misfit[] {
       found.push(misfit(path, message, column));
     }
   }
-  for (const [i, { column }] of promote.slices.entries()) {
-    if (evaluate.slices.some((slice) => slice.column === column)) continue;
-    found.push(misfit(`promote.slices.${i}`, "expected a column of evaluate.slices", column));
+  for (const [i, { column, min_recall, max_gap }] of promote.slices.entries()) {
+    const path = `promote.slices.${i}`;
+    if (!evaluate.slices.some((slice) => slice.column === column)) {
+      found.push(misfit(path, "expected a column of evaluate.slices", column));
+    }
+    if (min_recall === undefined && max_gap === undefined) {
+      found.push(misfit(path, "expected min_recall or max_gap", column));
+    }
+    if (table.target.kind !== "binary") {
+      found.push(misfit(path, "expected a binary target: a recall is that of its class", column));
+    }
   }
   const losses: readonly LossName[] = LOSSES[table.target.kind];
   if (!losses.includes(promote.metric)) {

@@ -1,5 +1,5 @@
 /*
- * `[train.gbdt]` and `[search]` of a table model: how trees are grown, and what may be tried.
+ * `[train.gbdt]`, `[train.quantile]` and `[search]` of a table model: how trees are grown, and what may be tried.
  */
 import * as v from "valibot";
 import { real, whole } from "./fields.ts";
@@ -45,6 +45,35 @@ export const gbdt = v.strictObject({
   patience: v.optional(whole(0, 100_000), 0),
   monotone: v.optional(v.record(v.string(), v.picklist([-1, 1])), {}),
 });
+
+const options = gbdt.entries;
+
+/** Options of the trees of quantiles; what is not said here is as in `[train.gbdt]`. */
+export const quantile = v.strictObject({
+  rounds: v.optional(options.rounds.wrapped),
+  rate: v.optional(options.rate.wrapped),
+  leaves: v.optional(options.leaves.wrapped),
+  depth: v.optional(options.depth.wrapped),
+  min_rows: v.optional(options.min_rows.wrapped),
+  min_hessian: v.optional(options.min_hessian.wrapped),
+  l1: v.optional(options.l1.wrapped),
+  l2: v.optional(options.l2.wrapped),
+  min_gain: v.optional(options.min_gain.wrapped),
+  row_share: v.optional(options.row_share.wrapped),
+  column_share: v.optional(options.column_share.wrapped),
+  bins: v.optional(options.bins.wrapped),
+  patience: v.optional(options.patience.wrapped),
+});
+
+/** Quantiles to foretell beside a number, rising. */
+export const quantiles = v.pipe(
+  v.array(real(0.001, 0.999)),
+  v.maxLength(99),
+  v.check(
+    (levels) => levels.every((level, i) => i === 0 || level >= levels[i - 1]! + 0.0001),
+    "expected rising shares, each at least 0.0001 above the one before",
+  ),
+);
 
 /** Values that a search draws an option from. */
 export type SearchRange =

@@ -186,6 +186,69 @@ describe("what does not fit is told with its place and value", () => {
       '"x"',
     ],
   ];
+  const NUMBER = SMALL.replace(
+    'column = "paid"\nkind = "binary"\npositive = "yes"',
+    'column = "share"\nkind = "regression"',
+  );
+  const COUNT = NUMBER.replace('"regression"', '"count"');
+  const SEVERAL = SMALL.replace('kind = "binary"\npositive = "yes"', 'kind = "multiclass"');
+  const sliced = '[evaluate]\nslices = ["city"]\n[[promote.slices]]\ncolumn = "city"\n';
+  const gbdt = 'trainers = ["gbdt"]';
+  const together: [string, string, string, string, ...string[]][] = [
+    [NUMBER, gbdt, 'trainers = ["gbdt", "logistic"]', "train.trainers.1", "gbdt or linear"],
+    [COUNT, gbdt, 'trainers = ["logistic"]', "train.trainers.0", "for a count target"],
+    [SMALL, gbdt, 'trainers = ["linear"]', "train.trainers.0", "gbdt or logistic", '"linear"'],
+    [SEVERAL, gbdt, 'trainers = ["logistic"]', "train.trainers.0", "gbdt alone"],
+    [SMALL, gbdt, 'trainers = ["gbdt", "gbdt"]', "train.trainers", "once"],
+    [SMALL, "[train]", "[train.linear]\nl2 = 2\n[train]", "train.linear", "no such section"],
+    [NUMBER, "[train]", "[train.logistic]\nl2 = 2\n[train]", "train.logistic", "a regression"],
+    [SMALL, gbdt, `${gbdt}\nquantiles = [0.5]`, "train.quantiles", "none for a binary"],
+    [COUNT, gbdt, `${gbdt}\nquantiles = [0.5]`, "train.quantiles", "none for a count"],
+    [NUMBER, gbdt, `${gbdt}\nquantiles = [0.9, 0.1]`, "train.quantiles", "rising"],
+    [NUMBER, gbdt, `${gbdt}\nquantiles = [0.5, 1]`, "train.quantiles.1", "1"],
+    [NUMBER, "[train]", "[train.quantile]\nrounds = 5\n[train]", "train.quantile", "with it"],
+    [NUMBER, "[train]", "[train.quantile]\nrounds = 0\n[train]", "train.quantile.rounds"],
+    [NUMBER, gbdt, `${gbdt}\nvalidation_share = 0\nquantiles = [0.1, 0.9]`, "validation_share"],
+    [SMALL, gbdt, `${gbdt}\nvalidation_share = 0\n[train.gbdt]\npatience = 3`, "patience"],
+    [SMALL, "[train]", "[search]\nseconds = 3\n[train]", "search.space", "an option to search"],
+    [
+      SMALL.replace(gbdt, 'trainers = ["logistic"]'),
+      ...(["[train]", "[search]\nseconds = 3\nspace = { l2 = [1, 2] }\n[train]"] as const),
+      "search.seconds",
+      "gbdt among",
+    ],
+    [SMALL, "[train]", `${sliced}[train]`, "promote.slices.0", "min_recall or max_gap"],
+    [NUMBER, "[train]", `${sliced}max_gap = 0.1\n[train]`, "promote.slices.0", "binary target"],
+    [NUMBER, 'name = "age"', 'name = "value"', "table.columns.0.name", '"value"'],
+    [
+      NUMBER.replace(gbdt, `${gbdt}\nquantiles = [0.5]`),
+      ...(['name = "city"', 'name = "quantiles"', "table.columns.1.name", '"quantiles"'] as const),
+    ],
+    [SMALL, 'name = "city"', 'name = "probability"', "table.columns.1.name", '"probability"'],
+  ];
+  test.each(together)("what contradicts something else: %#", (whole, from, to, ...named) => {
+    expect(whole).toContain(from);
+    const error = refusal(whole.replace(from, to));
+    expect(error.code).toBe("invalid_model_file");
+    for (const text of ["loans.toml", ...named]) expect(error.message).toContain(text);
+  });
+
+  test("what is right of that is accepted", () => {
+    const number = parse(
+      NUMBER.replace(gbdt, 'trainers = ["linear", "gbdt"]\nquantiles = [0.1, 0.5, 0.9]') +
+        "[train.linear]\nl2 = 3\n[train.quantile]\nrounds = 5\n",
+    );
+    expect(number.train).toMatchObject({
+      ...{ trainers: ["linear", "gbdt"], quantiles: [0.1, 0.5, 0.9], linear: { l2: 3 } },
+      quantile: { rounds: 5 },
+    });
+    expect(number.train.logistic).toBeUndefined();
+    // The target is no input of the artifact, so it may be called as an output is.
+    const named = NUMBER.replaceAll('"share"', '"value"');
+    expect(parse(named).table.target.column).toBe("value");
+    expect(parse(NUMBER.replace('"city"', '"quantiles"')).train.quantiles).toEqual([]);
+  });
+
   test.each(broken)("%p -> %p", (from, to, ...named) => {
     expect(SMALL).toContain(from);
     const error = refusal(SMALL.replace(from, to));

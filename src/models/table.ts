@@ -6,7 +6,9 @@ import { cron, modelName, real, seed, trainers } from "./fields.ts";
 import { table } from "./table-columns.ts";
 import { misfits } from "./table-fit.ts";
 import { checks, evaluate, LOSSES, promote } from "./table-judge.ts";
-import { gbdt, search } from "./table-train.ts";
+import { gbdt, quantile, quantiles, search } from "./table-train.ts";
+
+const linear = v.strictObject({ l2: v.optional(real(0, 1e9), 1) });
 
 const sections = v.strictObject({
   name: modelName,
@@ -19,7 +21,10 @@ const sections = v.strictObject({
     trainers,
     validation_share: v.optional(real(0, 0.5), 0.15),
     gbdt: v.optional(gbdt, {}),
-    logistic: v.optional(v.strictObject({ l2: v.optional(real(0, 1e9), 1) }), {}),
+    logistic: v.optional(linear),
+    linear: v.optional(linear),
+    quantiles: v.optional(quantiles, []),
+    quantile: v.optional(quantile),
   }),
   search: v.optional(search, {}),
   evaluate: v.optional(evaluate, {}),

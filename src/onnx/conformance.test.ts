@@ -10,9 +10,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gbdt } from "../learn/gbdt/fit.ts";
+import { GBDT_DEFAULTS } from "../learn/gbdt/options.ts";
 import { logistic } from "../learn/linear.ts";
 import { answersOf } from "../learn/table/answers.ts";
-import { framed } from "../learn/table/split.ts";
+import { fitQuantiles, quantilesOf } from "../learn/table/quantiles.ts";
+import { framed, rowsOf } from "../learn/table/split.ts";
 import type { Column, Frame, Model, Sample } from "../learn/types.ts";
 import { distanceOf } from "./fixtures.ts";
 import { encodeTableModel } from "./table.ts";
@@ -20,7 +22,7 @@ import { encodeTableModel } from "./table.ts";
 const FOLDER = fileURLToPath(new URL("../../../shared/data/adult", import.meta.url));
 const PYTHON = process.env["SLUICE_TEST_PYTHON"] ?? "";
 const present = existsSync(FOLDER) && PYTHON !== "";
-if (!present) console.log("skipped: 2 tests of artifacts in Python, no ../shared or Python");
+if (!present) console.log("skipped: 3 tests of artifacts in Python, no ../shared or Python");
 
 const COLUMNS = [
   ...["age", "workclass", "", "education", "education-num", "marital-status", "occupation"],
@@ -61,7 +63,11 @@ afterAll(async () => {
 });
 
 /** The artifact's answers about a frame, by Python; missing numbers go as null, texts as "". */
-const askPython = async (artifact: Uint8Array, frame: Frame): Promise<Float32Array> => {
+const askPython = async (
+  artifact: Uint8Array,
+  frame: Frame,
+  output = "probability",
+): Promise<Float32Array> => {
   folder ??= await mkdtemp(join(tmpdir(), "sluice-python-"));
   const cells = frame.columns.map((column) => [
     column.name,
@@ -71,7 +77,7 @@ const askPython = async (artifact: Uint8Array, frame: Frame): Promise<Float32Arr
   ]);
   await Bun.write(join(folder, "model.onnx"), artifact);
   await Bun.write(join(folder, "columns.json"), JSON.stringify(Object.fromEntries(cells)));
-  const asked = Bun.spawnSync([PYTHON, SCRIPT, folder]);
+  const asked = Bun.spawnSync([PYTHON, SCRIPT, folder, output]);
   if (asked.exitCode !== 0) throw new Error(asked.stderr.toString());
   return new Float32Array(await Bun.file(join(folder, "answer.f32")).arrayBuffer());
 };
@@ -106,3 +112,42 @@ for (const [name, fit] of fits) {
     60_000,
   );
 }
+
+test.if(present)(
+  "and gives the value and the quantiles of a number as the models do",
+  async () => {
+    const known = await read("adult.data");
+    const { frame } = await read("adult.test", known.frame);
+    // The age, from the other columns.
+    const [age] = known.frame.columns;
+    if (age?.kind !== "number") throw new Error("no age");
+    const target = Float64Array.from(age.values, (x) => x / 100);
+    const without = ({ rows, columns }: Frame): Frame => ({
+      rows,
+      columns: columns.filter(({ name }) => name !== "age"),
+    });
+    const sample = { ...known, frame: without(known.frame), target };
+    const span = (from: number, to: number) =>
+      rowsOf(
+        sample,
+        Int32Array.from({ length: to - from }, (_, i) => from + i),
+      );
+    const rows = { fitted: span(0, 3_000), choosing: span(3_000, 4_000), whole: span(0, 4_000) };
+    const options = { ...GBDT_DEFAULTS, rounds: 40 };
+    const levels = [0.05, 0.25, 0.5, 0.95];
+    const quantiles = fitQuantiles(rows, options, { levels, gbdt: {}, patience: 0 }, 7);
+    expect(quantiles.offset).not.toBe(0);
+    const model = gbdt.fit(rows.whole, { ...options, objective: "squared_error" }, 7);
+    const calibration = { slope: 1, intercept: 0 };
+    const artifact = encodeTableModel({ task: "regression", model, calibration, quantiles }, {});
+    const asked = without(frame);
+    const value = answersOf(model, { task: "regression", width: 1, calibration }, asked).values;
+    const found = await askPython(artifact, asked, "quantiles");
+    expect(distanceOf(await askPython(artifact, asked, "value"), value)).toBeLessThanOrEqual(1e-6);
+    expect(found).toHaveLength(4 * 16_281);
+    expect(distanceOf(found, quantilesOf(quantiles, asked))).toBeLessThanOrEqual(1e-6);
+    const other = quantilesOf({ ...quantiles, offset: quantiles.offset + 0.01 }, asked);
+    expect(distanceOf(found, other)).toBeGreaterThan(0.005);
+  },
+  60_000,
+);

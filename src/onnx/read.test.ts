@@ -48,6 +48,17 @@ describe("readModel", () => {
     expect(distanceOf(found.values, wanted.values)).toBeLessThan(1e-6);
   });
 
+  test("trees of quantiles in the same graph are not taken for classes", () => {
+    const models = [1, 2, 3].map((seed) => randomTrees(COLUMNS, 4, seed));
+    const quantiles = { levels: [0.1, 0.5, 0.9], models, offset: 0.1 };
+    const calibration = { slope: 1, intercept: 0 };
+    const bytes = encodeTableModel(
+      { task: "regression", model, calibration, quantiles },
+      modelMetadata(model),
+    );
+    expect(readModel(bytes, COLUMNS)).toEqual(readAgain(model, "regression"));
+  });
+
   test("lone leaves, empty sets and no trees at all are as they were", () => {
     const odd = covered(
       {

@@ -38,13 +38,14 @@ export const readModel = (
   const metadata = new Map(metadata_props.map(({ key, value }) => [key, value]));
   const linear = metadata.get(LINEAR);
   if (linear !== undefined) return linearOf(linear, columns);
-  const covers = metadata.get(COVER)?.split(" ") ?? [];
-  // One a class, in their order.
+  const covers = metadata.get(COVER)?.split(" ");
+  // One a class, in their order; those of quantiles come after them and have no covers.
   const models = (graph.node ?? [])
     .filter((node) => node.op_type === "TreeEnsemble")
+    .slice(0, covers?.length)
     .map((node, k): TreeModel => {
       const attributes = new Map(node.attribute?.map((one) => [one.name ?? "", one]));
-      const trees = treesOf(attributes, covers[k]);
+      const trees = treesOf(attributes, covers?.[k]);
       return { kind: "trees", objective: "log_loss", base: 0, trees, columns };
     });
   return models.length > 1 ? { kind: "softmax", models, columns } : (models[0] ?? null);

@@ -3,6 +3,7 @@ import { designOf } from "../learn/design.ts";
 import { logistic, ridge } from "../learn/linear.ts";
 import { marginsOf } from "../learn/predict.ts";
 import { answersOf, type TableModel, type TableTask } from "../learn/table/answers.ts";
+import { quantilesOf } from "../learn/table/quantiles.ts";
 import { mixedSample } from "../learn/testing.ts";
 import type { ConstantModel, Frame, LinearModel } from "../learn/types.ts";
 import {
@@ -160,6 +161,34 @@ describe("encodeTableModel", () => {
     const { probability } = await runTable(encodeTableModel(partsOf(model), {}), frame);
     expect([...probability!]).toEqual([0.5, 0.5, 0.5]);
   });
+
+  for (const kind of ["trees", "linear"] as const) {
+    test(`gives quantiles beside the value of ${kind}, none above the next`, async () => {
+      const sample = mixedSample(500, 39);
+      const { columns } = ridge.fit(sample, { l2: 1, rounds: 1 }, 0);
+      const trees = randomTrees(COLUMNS, 20, 41);
+      const numbers = kind === "trees" ? trees : ridge.fit(sample, { l2: 1, rounds: 1 }, 0);
+      const shape = kind === "trees" ? COLUMNS : columns.filter((one) => one.kind === "number");
+      const levels = [0.05, 0.1, 0.5, 0.9];
+      const models = levels.map((_, k) => {
+        const random = randomTrees(shape, 20, 50 + k, 1);
+        return { ...random, columns: numbers.columns };
+      });
+      const quantiles = { levels, models, offset: 0.25 };
+      const frame = kind === "trees" ? hardFrame([trees], 500, 42) : sample.frame;
+      const parts: TableParts = { ...partsOf(numbers, "regression"), quantiles };
+      const found = await runTable(encodeTableModel(parts, {}), frame);
+      expect(Object.keys(found)).toEqual(["value", "quantiles"]);
+      expect(distanceOf(found["value"]!, answers(parts, frame))).toBeLessThanOrEqual(2e-6);
+      expect(distanceOf(found["quantiles"]!, quantilesOf(quantiles, frame))).toBeLessThan(4e-6);
+      const plain = quantilesOf({ ...quantiles, offset: 0 }, frame);
+      expect(distanceOf(found["quantiles"]!, plain)).toBeGreaterThan(0.2);
+      const rows = Array.from({ length: 500 }, (_, row) =>
+        found["quantiles"]!.subarray(4 * row, 4 * row + 4),
+      );
+      expect(rows.every((row) => row.every((q, k) => k === 0 || q >= row[k - 1]!))).toBe(true);
+    });
+  }
 
   test("equal parts give equal bytes; another level, leaf or calibration others", () => {
     const hex = (parts: TableParts) =>

@@ -7,6 +7,7 @@
 import { SluiceError } from "../errors.ts";
 import type { Calibration } from "../learn/calibrate.ts";
 import type { TableModel, TableTask } from "../learn/table/answers.ts";
+import { middleOf, type QuantileFit, shiftOf } from "../learn/table/quantiles.ts";
 import type { ConstantModel, LinearModel, SoftmaxModel, TreeModel } from "../learn/types.ts";
 import type { Graph, Value } from "./graph.ts";
 import { floatOf, intOf, listOf, makeGraph, stringsOf } from "./graph.ts";
@@ -20,11 +21,14 @@ export interface TableParts {
   readonly model: TableModel;
   /** Binary: probability = sigmoid(slope x margin + intercept). */
   readonly calibration: Calibration;
+  /** Regression: foretell quantiles from the same columns. */
+  readonly quantiles?: QuantileFit | null;
 }
 
-/** Names of the outputs: classes have a probability, numbers a value. */
+/** Names of the outputs: classes have a probability, numbers a value, and quantiles if asked. */
 export const PROBABILITY = "probability";
 export const VALUE = "value";
+export const QUANTILES = "quantiles";
 
 /** The name of a task's output. */
 export const outputOf = (task: TableTask): string =>
@@ -32,26 +36,36 @@ export const outputOf = (task: TableTask): string =>
 
 /**
  * Encodes a table model: `probability` [N, 1] of the positive class, or [N, K] of K classes, or
- * `value` [N, 1]. Equal parts and metadata give equal bytes. Throws `model_mismatch` without
+ * `value` [N, 1] with `quantiles` [N, K] where it has any. Equal parts and metadata give equal bytes. Throws `model_mismatch` without
  * columns, `onnx_name` for a column that is called as the output is, `model_not_finite`.
  */
 export const encodeTableModel = (
   parts: TableParts,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array => {
-  const { task, model } = parts;
+  const { task, model, quantiles = null } = parts;
   if (model.columns.length === 0) throw noColumns();
   const graph = makeGraph("table");
   const inputs = model.columns.map(({ name, kind }) =>
     graph.input(name, kind === "number" ? "float32" : "string", ["N", 1]),
   );
+  let matrix: Value | null = null;
+  const read = (): Value => {
+    matrix ??= addMatrix(graph, model, inputs);
+    return matrix;
+  };
   const margin =
     model.kind === "linear"
       ? addLinearColumns(graph, model, inputs)
-      : addMargins(graph, model, addMatrix(graph, model, inputs));
+      : addMargins(graph, model, read());
   addAnswer(graph, parts, margin);
   const width = model.kind === "softmax" ? model.models.length : 1;
   graph.output(outputOf(task), "float32", ["N", width]);
+  if (quantiles !== null) {
+    // After the model's own trees, which are read back as the first of the graph.
+    addQuantiles(graph, quantiles, read());
+    graph.output(QUANTILES, "float32", ["N", quantiles.levels.length]);
+  }
   return graph.encode(metadata);
 };
 
@@ -146,6 +160,24 @@ function addAnswer(graph: Graph, { task, calibration }: TableParts, margin: Valu
     const scaled = graph.node("Mul", [margin, slope]);
     graph.node("Sigmoid", [graph.node("Add", [scaled, intercept])], { as: PROBABILITY });
   }
+}
+
+/** Moves the outer two, then bounds each by its neighbour towards the middle: none can cross. */
+function addQuantiles(graph: Graph, fit: QuantileFit, matrix: Value): void {
+  const { levels, models, offset } = fit;
+  const values = models.map((model, k) => {
+    const margin = addTrees(graph, model, matrix);
+    const moved = finite(shiftOf(k, levels.length, offset), "quantile offset");
+    return moved === 0 ? margin : graph.node("Add", [margin, graph.constant([moved])]);
+  });
+  const middle = middleOf(levels);
+  for (let k = middle - 1; k >= 0; k--) {
+    values[k] = graph.node("Min", [values[k]!, values[k + 1]!]);
+  }
+  for (let k = middle + 1; k < values.length; k++) {
+    values[k] = graph.node("Max", [values[k]!, values[k - 1]!]);
+  }
+  graph.node("Concat", values, { attributes: { axis: intOf(1) }, as: QUANTILES });
 }
 
 const noColumns = (): SluiceError =>

@@ -54,7 +54,7 @@ export const reportPage = (report: TableReportJson): string => {
 
 /** Names of figures whose value is a share of rows. */
 const isShare = (name: string): boolean =>
-  /accuracy$|rate$|^precision$|^recall$|^specificity$|^coverage_\d+$/.test(name);
+  /accuracy$|rate$|^precision$|^recall$|^specificity$|^coverage_\d+$|^share_below_/.test(name);
 
 const figures = ({ metrics }: TableReportJson): Safe => {
   const names = Object.keys(metrics).filter((name) => !/_(?:low|high|t)$/.test(name));

@@ -24,6 +24,7 @@ import {
   sliceGates,
   slicesOf,
 } from "../learn/slices.ts";
+import type { JudgedQuantiles } from "../learn/table/quantiles.ts";
 import type { Frame } from "../learn/types.ts";
 import { summaryOf } from "./summary.ts";
 
@@ -126,6 +127,7 @@ export type ReportAnswers =
         readonly high: Float64Array;
         readonly coverage: number;
       };
+      readonly quantiles?: JudgedQuantiles | null;
       readonly champion: ChampionAnswers | null;
     };
 

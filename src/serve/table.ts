@@ -8,7 +8,7 @@ import { reasonOf, SluiceError } from "../errors.ts";
 import { canonicalJson } from "../feature/digest.ts";
 import type { Frame } from "../learn/types.ts";
 import { readMetadata } from "../onnx/metadata.ts";
-import { outputOf } from "../onnx/table.ts";
+import { outputOf, QUANTILES } from "../onnx/table.ts";
 import { KEY } from "./artifact.ts";
 import type { Runtime } from "./runtime.ts";
 import { openInference, unusable } from "./session.ts";
@@ -55,6 +55,8 @@ const facts = v.object({
   unseen: v.picklist(["missing", "error"]),
   /** Binary: [negative, positive]; multiclass: in the order of the output; else none. */
   classes: v.array(v.string()),
+  /** The quantiles that are foretold beside the value, rising; none for most. */
+  quantiles: v.optional(v.array(v.number()), []),
   /** Binary: the probability from which a row is labelled positive. */
   threshold: v.number(),
   calibration: v.object({ slope: v.number(), intercept: v.number() }),
@@ -79,10 +81,18 @@ export function readTableFacts(bytes: Uint8Array): TableFacts {
   }
 }
 
+/** What a table model says of the rows of a frame, row by row. */
+export interface TableOutput {
+  readonly values: Float32Array;
+  readonly quantiles: Float32Array;
+}
+
 /** A loaded table model. */
 export interface TableSession {
-  /** Answers row by row: a probability, one a class, or a value; float32 widened. */
+  /** Answers row by row: a probability, one a class, or a value. */
   run(frame: Frame): Promise<Float32Array>;
+  /** The same with the quantiles of each row, rows x quantiles: empty where there are none. */
+  runWhole(frame: Frame): Promise<TableOutput>;
   /** Waits for calls under way, then frees the memory. */
   release(): Promise<void>;
 }
@@ -91,34 +101,47 @@ export interface TableSession {
 export async function openTableSession(
   runtime: Runtime,
   bytes: Uint8Array,
-  { columns, task, classes }: TableFacts,
+  { columns, task, classes, quantiles }: TableFacts,
 ): Promise<TableSession> {
   const inference = await openInference(runtime, bytes);
   const { inputNames, outputNames } = inference.session;
   const output = outputOf(task);
+  const outputs = quantiles.length === 0 ? [output] : [output, QUANTILES];
   const wanted = columns.map(({ name }) => name);
   const fits = inputNames.length === wanted.length && wanted.every((n) => inputNames.includes(n));
-  if (!fits || !outputNames.includes(output)) {
+  if (!fits || !outputs.every((name) => outputNames.includes(name))) {
     await inference.release();
     const has = `${inputNames.join(", ")} to ${outputNames.join(", ")}`;
-    throw unusable(`it goes from ${has}, its facts from ${wanted.join(", ")} to ${output}`);
+    throw unusable(
+      `it goes from ${has}, its facts from ${wanted.join(", ")} to ${outputs.join(", ")}`,
+    );
   }
   const width = task === "multiclass" ? classes.length : 1;
+  const runWhole = async (frame: Frame): Promise<TableOutput> => {
+    const given = await inference.run(feedsOf(runtime, frame));
+    const read = (name: string, size: number): Float32Array => {
+      const values = given[name]?.data as Float32Array;
+      if (values.length === frame.rows * size && values.every(Number.isFinite)) return values;
+      throw notFinite();
+    };
+    return {
+      values: read(output, width),
+      quantiles: quantiles.length === 0 ? new Float32Array() : read(QUANTILES, quantiles.length),
+    };
+  };
   return {
-    run: async (frame) => {
-      const outputs = await inference.run(feedsOf(runtime, frame));
-      const values = outputs[output]?.data as Float32Array;
-      const isWhole = values.length === frame.rows * width;
-      if (isWhole && values.every(Number.isFinite)) return values;
-      throw new SluiceError({
-        code: "non_finite_output",
-        detail: "The model gave a value that is not a finite number.",
-        fix: "Roll the model back to the version before, and report the version's run.",
-      });
-    },
+    run: async (frame) => (await runWhole(frame)).values,
+    runWhole,
     release: inference.release,
   };
 }
+
+const notFinite = (): SluiceError =>
+  new SluiceError({
+    code: "non_finite_output",
+    detail: "The model gave a value that is not a finite number.",
+    fix: "Roll the model back to the version before, and report the version's run.",
+  });
 
 /** A tensor a column: numbers as they are, categories as the text of their level. */
 function feedsOf(runtime: Runtime, { rows, columns }: Frame): InferenceSession.FeedsType {

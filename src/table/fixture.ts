@@ -36,46 +36,54 @@ const WIDE_COLUMNS = 40;
 const WIDE_LEVELS = 200;
 
 /** The wide table: 20 numbers, 20 categories, three classes, weights, semicolons, decimal commas. */
-export const wideModel = (): TableFile =>
-  tableModel(
-    [
-      ...Array.from({ length: WIDE_COLUMNS }, (_, i) =>
-        column(`c${i}`, i % 2 === 0 ? "number" : "category"),
-      ),
-      column("kind", "category"),
-      column("weight", "number"),
-    ].join(""),
-    `[table.target]
+export const WIDE = `name = "wide"
+kind = "table"
+[table]
+delimiter = ";"
+decimal = ","
+missing = ["n/a"]
+${Array.from({ length: WIDE_COLUMNS }, (_, i) =>
+  column(`c${i}`, i % 2 === 0 ? "number" : "category"),
+).join("")}${column("kind", "category")}${column("weight", "number")}
+[table.target]
 column = "kind"
 kind = "multiclass"
 classes = ["red", "green", "blue"]
 labels = { R = "red" }
 [table.weight]
 column = "weight"
+[train]
+trainers = ["gbdt"]
+[train.gbdt]
+rounds = 25
+leaves = 8
 [evaluate]
-test = "split"`,
-    'delimiter = ";"\ndecimal = ","\nmissing = ["n/a"]',
-  );
+test = "split"
+`;
 
-/** Rows of the wide table as CSV, with a header of another order than the model file's. */
+export const wideModel = (): TableFile => parseModel("wide.toml", WIDE) as TableFile;
+
+/**
+ * Rows of the wide table as CSV, with a header of another order than the model file's, delimiters
+ * within quotes, CRLF. The class follows from c0 and c1, and one row in twenty is red by chance.
+ */
 export function wideCsv(rows: number, seed = 7): string {
   const random = makeRandom(seed);
-  const names = [
-    "weight",
-    ...Array.from({ length: WIDE_COLUMNS }, (_, i) => `c${WIDE_COLUMNS - 1 - i}`),
-    "kind",
-  ];
-  const lines = [names.join(";")];
+  const features = Array.from({ length: WIDE_COLUMNS }, (_, i) => `c${WIDE_COLUMNS - 1 - i}`);
+  const lines = [["weight", ...features, "kind"].join(";")];
   for (let row = 0; row < rows; row++) {
-    const cells = names.map((name) => {
-      if (name === "kind") return ["R", "green", "blue"][random.integer(3)]!;
-      if (name === "weight") return (0.5 + random.next()).toFixed(2).replace(".", ",");
-      if (random.next() < 0.3) return random.next() < 0.5 ? "" : "n/a";
-      const at = Number(name.slice(1));
-      if (at % 2 === 0) return (random.next() * 100 - 50).toFixed(3).replace(".", ",");
-      return `"level; ${random.integer(WIDE_LEVELS)}"`;
+    const values = features.map(() =>
+      random.next() < 0.3 ? null : random.integer(100 * WIDE_LEVELS) / 100,
+    );
+    const cells = values.map((value, i) => {
+      if (value === null) return random.next() < 0.5 ? "" : "n/a";
+      const isNumber = Number(features[i]!.slice(1)) % 2 === 0;
+      return isNumber ? (value - 50).toFixed(3).replace(".", ",") : `"level; ${Math.floor(value)}"`;
     });
-    lines.push(cells.join(";"));
+    const [level, number] = [values.at(-2) ?? 0, values.at(-1) ?? 0];
+    const kind = number > 130 || random.next() < 0.05 ? "R" : level < 100 ? "green" : "blue";
+    const weight = (0.5 + random.next()).toFixed(2).replace(".", ",");
+    lines.push([weight, ...cells, kind].join(";"));
   }
   return `${lines.join("\r\n")}\r\n`;
 }

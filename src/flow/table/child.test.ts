@@ -1,92 +1,25 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeRandom } from "../../learn/random.ts";
 import { framed } from "../../learn/table/split.ts";
-import type { TableFile } from "../../models.ts";
+import { parseModel, type TableFile } from "../../models.ts";
 import { asTable, type LoadedTable, openArtifact } from "../../serve/loaded.ts";
 import { loadRuntime } from "../../serve/runtime.ts";
-import { column, pieces, tableModel, wideModel } from "../../table/fixture.ts";
-import { makeImports } from "../../table/import.ts";
+import { column, tableModel, WIDE, wideCsv, wideModel } from "../../table/fixture.ts";
 import { loadRows, type StoredPart } from "../../table/load.ts";
-import { checkRows, trainRows } from "./child.ts";
+import type { trainRows } from "./child.ts";
 import { answersOn } from "./compare.ts";
-import { CHAMPION_FILE, type TableJob } from "./job.ts";
-import { rowsToSend } from "./rows.ts";
+import { partsOf, type Work, workIn } from "./fixture.ts";
 
 let root: string;
+let work: Work;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "sluice-table-"));
+  work = workIn(root);
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
-
-/** The parts that importing a text leaves. */
-async function partsOf(model: TableFile, text: string): Promise<StoredPart[]> {
-  const kept: Parameters<Parameters<typeof makeImports>[0]["store"]["put"]>[0][] = [];
-  const standing = () =>
-    kept.map((one, id) => ({ ...one, id, rows: one.cells.length, replacedAt: null }));
-  const imports = makeImports({
-    clock: { now: () => 1 },
-    store: {
-      put: async (wanted) => {
-        kept.push(wanted);
-        return { stored: standing().at(-1)!, unchanged: false, replaced: null };
-      },
-      inForce: async () => standing(),
-      list: async () => standing(),
-      cells: async (id) => [...kept[id]!.cells],
-    },
-  });
-  const source = pieces(text, 10_000);
-  await imports.take({ model, file: "rows.csv", part: "train", source, actor: "test" });
-  return imports.parts(model);
-}
-
-let jobs = 0;
-/** Does the work in a folder of its own, as the child does. */
-async function work(model: TableFile, parts: readonly StoredPart[], champion?: Uint8Array) {
-  const folder = join(root, String(jobs++));
-  await mkdir(folder);
-  const { heads, files } = rowsToSend(parts);
-  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
-  if (champion !== undefined) await writeFile(join(folder, CHAMPION_FILE), champion);
-  const job = { model, parts: heads, checks: [], data: null };
-  const told: string[] = [];
-  const tell = (_: number, text: string) => void told.push(text);
-  return {
-    check: () => checkRows({ ...job, kind: "check" }, folder, tell),
-    train: () => {
-      const whole: TableJob = {
-        ...job,
-        kind: "table",
-        champion: champion === undefined ? null : 4,
-      };
-      return trainRows(whole, folder, root, tell);
-    },
-    told,
-  };
-}
-
-/** 40 mixed columns, 200 levels, 30 % missing, three classes that two of the columns decide. */
-function wideText(rows: number): string {
-  const random = makeRandom(12);
-  const names = Array.from({ length: 40 }, (_, i) => `c${i}`);
-  const lines = Array.from({ length: rows }, () => {
-    const cells = names.map((_, i) => {
-      if (random.next() < 0.3) return "n/a";
-      return i % 2 === 0
-        ? (random.next() * 10).toFixed(2).replace(".", ",")
-        : `l${random.integer(200)}`;
-    });
-    const level = Number(cells[1]!.slice(1));
-    const number = Number(cells[0]!.replace(",", "."));
-    const kind = number > 6 ? "R" : level < 100 ? "green" : "blue";
-    const weight = (0.5 + random.next()).toFixed(2).replace(".", ",");
-    return [...cells, random.next() < 0.05 ? "R" : kind, weight].join(";");
-  });
-  return `${[...names, "kind", "weight"].join(";")}\n${lines.join("\n")}\n`;
-}
 
 describe("a table of another shape: 40 mixed columns, 200 levels, 30 % missing, three classes", () => {
   const model = wideModel();
@@ -95,7 +28,7 @@ describe("a table of another shape: 40 mixed columns, 200 levels, 30 % missing, 
   let trained: Awaited<ReturnType<typeof trainRows>>;
   let told: readonly string[];
   beforeAll(async () => {
-    parts = await partsOf(model, wideText(3_000));
+    parts = await partsOf(model, wideCsv(3_000));
     const job = await work(model, parts);
     trained = await job.train();
     told = job.told;
@@ -151,12 +84,14 @@ describe("a table of another shape: 40 mixed columns, 200 levels, 30 % missing, 
     expect(Math.abs(champion!.difference!.mean)).toBeLessThan(1e-6);
     expect(result.trained!.report.champion).toBe("4");
 
-    const two = tableModel(
-      [...wideColumns(), column("kind", "category"), column("weight", "number")].join(""),
-      '[table.target]\ncolumn = "kind"\nkind = "binary"\npositive = "red"\nnegative = "other"\nlabels = { R = "red", green = "other", blue = "other" }\n[evaluate]\ntest = "split"',
-      'delimiter = ";"\ndecimal = ","\nmissing = ["n/a"]',
-    );
-    const others = await partsOf(two, wideText(600));
+    const two = parseModel(
+      "two.toml",
+      WIDE.replace('kind = "multiclass"', 'kind = "binary"\npositive = "red"').replace(
+        /classes = .*\nlabels = .*\n/,
+        'labels = { R = "red", green = "other", blue = "other" }\n',
+      ),
+    ) as TableFile;
+    const others = await partsOf(two, wideCsv(600));
     const against = await (await work(two, others, trained.artifact)).train();
     expect(against.result.trained!.judged.champion).toMatchObject({
       difference: null,
@@ -167,9 +102,6 @@ describe("a table of another shape: 40 mixed columns, 200 levels, 30 % missing, 
     expect(broken.result.trained!.judged.champion!.reason).toContain("does not answer");
   });
 });
-
-const wideColumns = () =>
-  Array.from({ length: 40 }, (_, i) => column(`c${i}`, i % 2 === 0 ? "number" : "category"));
 
 test("a champion that knew another column is asked without it", async () => {
   const columns = `${column("a", "number")}${column("gone", "category")}${column("y", "category")}`;

@@ -15,7 +15,12 @@ import { modelMetadata } from "../../onnx/read.ts";
 import { encodeTableModel } from "../../onnx/table.ts";
 import { asTable, openArtifact } from "../../serve/loaded.ts";
 import { loadRuntime } from "../../serve/runtime.ts";
-import { openTableSession, type TableFacts, tableMetadata } from "../../serve/table.ts";
+import {
+  openTableSession,
+  type TableFacts,
+  type TableSession,
+  tableMetadata,
+} from "../../serve/table.ts";
 import { checkTable } from "../../table/checks.ts";
 import type { TableRows } from "../../table/rows.ts";
 import type { OnProgress } from "../trainer.ts";
@@ -75,7 +80,8 @@ export async function trainRows(
     isOver: () => performance.now() > until,
   });
   const facts = factsOf(model, table, fit);
-  const parts = { task: facts.task, model: fit.model, calibration: facts.calibration };
+  const { quantiles } = fit;
+  const parts = { task: facts.task, model: fit.model, calibration: facts.calibration, quantiles };
   const artifact = encodeTableModel(parts, {
     ...tableMetadata(facts),
     ...modelMetadata(fit.model),
@@ -83,7 +89,7 @@ export async function trainRows(
   onProgress(0.82, "comparing the artifact with the trainer");
   const runtime = await loadRuntime(cacheFolder);
   const session = await openTableSession(runtime, artifact, facts);
-  const parity = await parityOf({ facts, session }, judged).finally(session.release);
+  const parity = await parityOf(session, judged).finally(session.release);
   onProgress(0.86, "answering as the champion does");
   const champion = await championOn(job, folder, runtime, judged.sample.frame);
   onProgress(0.9, "putting the report together");
@@ -152,6 +158,7 @@ function factsOf(
     },
     unseen: table.unseen,
     classes: [...classes],
+    quantiles: [...(fit.quantiles?.levels ?? [])],
     threshold: fit.threshold,
     calibration: fit.reading.calibration,
     trainer: fit.trainer,
@@ -161,19 +168,27 @@ function factsOf(
 
 /** The artifact in ONNX Runtime against the model itself, on rows that judge. */
 async function parityOf(
-  loaded: Parameters<typeof answersOn>[0],
-  { sample, answers }: Judged,
+  session: TableSession,
+  { sample, answers, quantiles }: Judged,
 ): Promise<{ rows: number; maxDifference: number }> {
   const rows = Math.min(PARITY_ROWS, sample.frame.rows);
   const first = Int32Array.from({ length: rows }, (_, row) => row);
-  const found = await answersOn(loaded, framed(sample.frame, first));
+  const found = await session.runWhole(framed(sample.frame, first));
+  const apart = [
+    farthest(found.values, answers.values),
+    quantiles === null ? 0 : farthest(found.quantiles, quantiles.values),
+  ];
+  return { rows, maxDifference: Math.max(...apart) };
+}
+
+/** The largest difference; of numbers above 1 it is relative, and infinite where one is NaN. */
+function farthest(found: Float32Array, wanted: Float64Array): number {
   let most = 0;
   for (const [i, value] of found.entries()) {
-    const wanted = answers.values[i]!;
-    const apart = Math.abs(value - wanted) / Math.max(1, Math.abs(wanted));
+    const apart = Math.abs(value - wanted[i]!) / Math.max(1, Math.abs(wanted[i]!));
     most = Math.max(most, Number.isNaN(apart) ? Number.POSITIVE_INFINITY : apart);
   }
-  return { rows, maxDifference: most };
+  return most;
 }
 
 async function championOn(

@@ -33,6 +33,7 @@ export function recipeOf(
   classes: number,
 ): TableRecipe {
   const { kind } = table.target;
+  const { patience } = train.gbdt;
   return {
     task: kind,
     width: kind === "multiclass" ? classes : 1,
@@ -46,8 +47,21 @@ export function recipeOf(
       ...Object.fromEntries(OPTION_NAMES.map((name) => [TREE_OPTIONS[name], train.gbdt[name]])),
       monotone: train.gbdt.monotone,
     },
-    patience: train.gbdt.patience,
-    linear: { l2: train.logistic.l2, rounds: 25, indicators: true },
+    patience,
+    linear: { l2: linearOf(train).l2, rounds: 25, indicators: true },
+    quantiles:
+      train.quantiles.length === 0
+        ? null
+        : {
+            levels: train.quantiles,
+            gbdt: Object.fromEntries(
+              OPTION_NAMES.flatMap((name) => {
+                const value = train.quantile?.[name];
+                return value === undefined ? [] : [[TREE_OPTIONS[name], value]];
+              }),
+            ),
+            patience: train.quantile?.patience ?? patience,
+          },
     threshold: evaluate.threshold,
     search:
       search.seconds === 0
@@ -55,6 +69,9 @@ export function recipeOf(
         : { space: spaceOf(search.space), method: search.method, trials: search.trials },
   };
 }
+
+/** A model file has one of the two sections at most, by the kind of its target. */
+const linearOf = ({ logistic, linear }: TableFile["train"]) => logistic ?? linear ?? { l2: 1 };
 
 function spaceOf(space: TableFile["search"]["space"]): Space {
   return Object.fromEntries(
@@ -92,12 +109,17 @@ export function paramsOf(model: TableFile, fit: TableFit): Record<string, string
     calibration_slope: calibration.slope,
     calibration_intercept: calibration.intercept,
     threshold: fit.threshold,
-    "logistic.l2": train.logistic.l2,
+    [`${table.target.kind === "binary" ? "logistic" : "linear"}.l2`]: linearOf(train).l2,
     "gbdt.patience": train.gbdt.patience,
     "evaluate.test": evaluate.test,
     "evaluate.threshold": evaluate.threshold,
     "search.trials": fit.trials.length,
   };
+  if (fit.quantiles !== null) {
+    params["quantiles"] = fit.quantiles.levels.join(" ");
+    params["quantiles.offset"] = fit.quantiles.offset;
+    params["quantiles.rounds"] = fit.quantiles.models.map(({ trees }) => trees.length).join(" ");
+  }
   if (search.seconds > 0) {
     params["search.method"] = search.method;
     params["search.seconds"] = search.seconds;

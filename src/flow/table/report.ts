@@ -5,6 +5,7 @@ import { partialDependence } from "../../learn/dependence.ts";
 import { importanceOf } from "../../learn/importance.ts";
 import { permutationImportance } from "../../learn/permutation.ts";
 import { answersOf, lossesOf, TASK_LOSS } from "../../learn/table/answers.ts";
+import type { JudgedQuantiles } from "../../learn/table/quantiles.ts";
 import { framed } from "../../learn/table/split.ts";
 import type { Judged, TableFit } from "../../learn/table/train.ts";
 import type { TableFile } from "../../models.ts";
@@ -121,7 +122,7 @@ const bestOf = ({ trials }: TableFit) => {
 
 function reportAnswers(
   model: TableFile,
-  { answers, baseline, sample }: Judged,
+  { answers, baseline, sample, quantiles }: Judged,
   facts: TableFacts,
   against: ChampionOn | null,
 ): ReportAnswers {
@@ -159,9 +160,26 @@ function reportAnswers(
     forecast: values,
     target: sample.target,
     baseMean: baseline.values[0] ?? 0,
+    ...intervalOf(quantiles),
+    quantiles,
     champion,
   };
 }
+
+/** The outer two of several quantiles, and the share that should lie between them. */
+const intervalOf = (quantiles: JudgedQuantiles | null) => {
+  if (quantiles === null || quantiles.levels.length < 2) return {};
+  const { levels, values } = quantiles;
+  const width = levels.length;
+  const [lowest = 0, highest = 1] = [levels[0], levels.at(-1)];
+  return {
+    interval: {
+      low: values.filter((_, at) => at % width === 0),
+      high: values.filter((_, at) => at % width === width - 1),
+      coverage: highest - lowest,
+    },
+  };
+};
 
 /** Up to `most` of so many rows, evenly spaced. */
 const evenly = (rows: number, most: number): Int32Array => {

@@ -1,8 +1,9 @@
 /* What a forecast of numbers (or counts) is worth on rows that nothing was learned from. */
 import { bootstrap, quantileOf, weighedMean } from "../bootstrap.ts";
 import { type Difference, paired } from "../interval.ts";
-import { coverage, mean } from "../metrics.ts";
-import { absoluteErrors, poissonDeviances, r2, squaredErrors } from "../regression.ts";
+import { coverage, mean, pinball } from "../metrics.ts";
+import { absoluteErrors, poissonDeviances, r2, shareBelow, squaredErrors } from "../regression.ts";
+import { type JudgedQuantiles, quantileName } from "../table/quantiles.ts";
 import {
   histogramOf,
   type Metrics,
@@ -26,6 +27,8 @@ export interface NumberAnswers {
     readonly high: Float64Array;
     readonly coverage: number;
   };
+  /** Quantiles that are foretold besides, if there are any. */
+  readonly quantiles?: JudgedQuantiles | null;
   readonly champion: Float64Array | null;
   readonly seed: number;
   readonly draws?: number;
@@ -57,6 +60,7 @@ export interface NumberEvaluation {
 /** Evaluates forecasts of numbers; the rows are taken to be independent. */
 export const evaluateNumbers = (answers: NumberAnswers): NumberEvaluation => {
   const { forecast, target, kind, baseMean, interval, champion, seed, draws = 200 } = answers;
+  const { quantiles = null } = answers;
   const squared = squaredErrors(forecast, target);
   const absolute = absoluteErrors(forecast, target);
   const lossesOf = kind === "count" ? poissonDeviances : squaredErrors;
@@ -95,6 +99,7 @@ export const evaluateNumbers = (answers: NumberAnswers): NumberEvaluation => {
     put(metrics, `coverage_${wanted}`, coverage(interval.low, interval.high, target));
     put(metrics, "interval_width", mean(interval.high.map((h, i) => h - interval.low[i]!)));
   }
+  if (quantiles !== null) putQuantiles(metrics, quantiles, target);
   const championLosses = champion === null ? null : lossesOf(champion, target);
   const difference = championLosses === null ? null : paired(losses, championLosses, 0);
   if (championLosses !== null) {
@@ -110,6 +115,22 @@ export const evaluateNumbers = (answers: NumberAnswers): NumberEvaluation => {
         ? null
         : { loss: difference, championLoss: mean(championLosses), verdict: verdictOf(difference) },
   };
+};
+
+/** The pinball loss of each quantile, what no column would give, and the share of rows below. */
+const putQuantiles = (
+  metrics: Metrics,
+  { levels, values, base }: JudgedQuantiles,
+  target: Float64Array,
+): void => {
+  for (const [k, level] of levels.entries()) {
+    const name = quantileName(level);
+    const forecast = target.map((_, row) => values[row * levels.length + k]!);
+    put(metrics, `pinball_${name}`, pinball(forecast, target, level));
+    const none = new Float64Array(target.length).fill(base[k]!);
+    put(metrics, `base_pinball_${name}`, pinball(none, target, level));
+    put(metrics, `share_below_${name}`, shareBelow(forecast, target));
+  }
 };
 
 /** Rows by rising forecast in `bins` groups of about equally many. */

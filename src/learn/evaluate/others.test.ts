@@ -58,6 +58,25 @@ test("numbers: known rows, an interval, groups of like forecast", () => {
   expect(residuals.counts.reduce((sum, n) => sum + n, 0)).toBe(100);
 });
 
+test("quantiles: pinball loss beside that of no column, and the share of rows below", () => {
+  const target = Float64Array.of(0, 1, 2, 3);
+  const given = { target, forecast: target, kind: "regression", baseMean: 1.5 } as const;
+  const { metrics } = evaluateNumbers({
+    ...{ ...given, champion: null, seed: 1 },
+    quantiles: {
+      levels: [0.025, 0.5],
+      values: Float64Array.of(-1, 0, 0, 1, 3, 1, 2, 5),
+      base: [0, 1],
+    },
+  });
+  // Of 1, 1, -1 (above) and 1 at 0.025; of 0, 0, 1 and -2 at a half.
+  expect(metrics["pinball_p2.5"]).toBeCloseTo((0.025 * 3 + 0.975) / 4, 12);
+  expect(metrics["pinball_p50"]).toBeCloseTo((0.5 * 3) / 4, 12);
+  expect(metrics["base_pinball_p2.5"]).toBeCloseTo((0.025 * 6) / 4, 12);
+  expect(metrics["base_pinball_p50"]).toBeCloseTo((0.5 * 4) / 4, 12);
+  expect([metrics["share_below_p2.5"], metrics["share_below_p50"]]).toEqual([0.25, 0.75]);
+});
+
 test("counts are judged by Poisson's deviance", () => {
   const target = Float64Array.of(0, 2, 5);
   const given = { target, kind: "count", baseMean: 2, champion: null, seed: 1 } as const;

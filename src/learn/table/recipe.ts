@@ -5,9 +5,11 @@ import type { ThresholdRule } from "../confusion.ts";
 import type { GbdtOptions } from "../gbdt/options.ts";
 import type { LinearOptions } from "../linear.ts";
 import type { Space } from "../search.ts";
+import type { QuantileRecipe } from "./quantiles.ts";
 import type { SplitOptions } from "./split.ts";
 
-export type TrainerName = "gbdt" | "logistic";
+/** `linear` is ridge regression of a number, and Poisson regression of a count. */
+export type TrainerName = "gbdt" | "logistic" | "linear";
 
 export interface TableRecipe extends SplitOptions {
   /** Classes of a multiclass target; 1 otherwise. */
@@ -19,6 +21,8 @@ export interface TableRecipe extends SplitOptions {
   readonly patience: number;
   /** Of the linear trainer: logistic, ridge or Poisson regression, by the task. */
   readonly linear: LinearOptions;
+  /** Regression: quantiles that are foretold besides, or null for none. */
+  readonly quantiles: QuantileRecipe | null;
   readonly threshold: ThresholdRule;
   /** Which options of the trees are searched, or null for none. */
   readonly search: TableSearch | null;

@@ -21,6 +21,7 @@ const RECIPE: TableRecipe = {
   gbdt: { ...GBDT_DEFAULTS, rounds: 30, leaves: 7 },
   patience: 0,
   linear: { l2: 1, rounds: 25, indicators: true },
+  quantiles: null,
   threshold: "accuracy",
   search: null,
 };
@@ -137,7 +138,7 @@ describe("trainTable", () => {
     expect(JSON.stringify(train(sample).fit)).toBe(JSON.stringify(fit));
   });
 
-  for (const trainer of ["gbdt", "logistic"] as const) {
+  for (const trainer of ["gbdt", "linear"] as const) {
     test(`learns a number (${trainer})`, () => {
       const sample = stepped(2_000, (mean, luck) => mean + 0.2 * luck);
       const { fit, judged } = train(sample, { task: "regression", trainers: [trainer] });
@@ -149,7 +150,7 @@ describe("trainTable", () => {
   }
 });
 
-for (const trainer of ["gbdt", "logistic"] as const) {
+for (const trainer of ["gbdt", "linear"] as const) {
   test(`trainTable learns a count (${trainer})`, () => {
     const sample = stepped(2_000, (mean, luck) => Math.max(0, Math.round(3 * mean + luck)));
     const { fit, judged } = train(sample, { task: "count", trainers: [trainer] });

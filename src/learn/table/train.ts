@@ -22,6 +22,13 @@ import {
   tableMargins,
 } from "./answers.ts";
 import { chooseCalibration } from "./calibration.ts";
+import {
+  baseQuantiles,
+  fitQuantiles,
+  type JudgedQuantiles,
+  type QuantileFit,
+  quantilesOf,
+} from "./quantiles.ts";
 import type { TableRecipe, TrainerName } from "./recipe.ts";
 import { rowsOf, splitRows } from "./split.ts";
 import { fitTrees } from "./trees.ts";
@@ -38,6 +45,8 @@ export interface TableFit {
   readonly trainer: TrainerName;
   readonly model: TableModel;
   readonly reading: Reading;
+  /** What foretells quantiles besides, or null. */
+  readonly quantiles: QuantileFit | null;
   /** Binary: the probability from which a row counts as the positive class. */
   readonly threshold: number;
   /** The trees' options as they were fitted: those searched, and the rounds that were enough. */
@@ -56,6 +65,7 @@ export interface Judged {
   readonly answers: Answers;
   /** What would be answered without columns: class shares, or the mean, of the rows learned from. */
   readonly baseline: Answers;
+  readonly quantiles: JudgedQuantiles | null;
 }
 
 /** One trainer fitted on the rows that do not choose. */
@@ -112,6 +122,10 @@ export const trainTable = (
   onProgress(0.8, "fitting all rows");
   const whole = chooses ? rowsOf(sample, joined(split.train, split.validation)) : fitted;
   const model = trainer === "gbdt" ? fitTrees(whole, recipe, gbdt).model : fitLinear(whole, recipe);
+  const quantiles =
+    recipe.quantiles === null
+      ? null
+      : fitQuantiles({ fitted, choosing, whole }, options, recipe.quantiles, recipe.seed);
   onProgress(0.95, "answering the rows that judge");
   const test = rowsOf(sample, split.test);
   return {
@@ -119,6 +133,7 @@ export const trainTable = (
       trainer,
       model,
       reading,
+      quantiles,
       threshold,
       gbdt,
       tried: Object.fromEntries(candidates.map(({ name, loss }) => [name, loss])),
@@ -134,6 +149,14 @@ export const trainTable = (
       sample: test,
       answers: answersOf(model, reading, test.frame),
       baseline: baselineOf(whole, recipe, test.frame.rows),
+      quantiles:
+        quantiles === null
+          ? null
+          : {
+              levels: quantiles.levels,
+              values: quantilesOf(quantiles, test.frame),
+              base: baseQuantiles(whole, quantiles.levels),
+            },
     },
   };
 };
