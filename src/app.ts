@@ -11,11 +11,10 @@ import { databasePath, lockPath, tokenPath } from "./folder.ts";
 import { startServer } from "./http/server.ts";
 import type { Log } from "./log.ts";
 import { readModels } from "./models.ts";
-import { openServices, type Services } from "./services.ts";
-import { type Database, openEmbedded, openPostgres } from "./store/database.ts";
+import type { Services } from "./services.ts";
+import type { Database } from "./store/database.ts";
 import { takeLock } from "./store/lock.ts";
-import { migrate } from "./store/migrate.ts";
-import { newToken } from "./store/tokens.ts";
+import { newToken } from "./store/token.ts";
 
 export interface StartOptions {
   readonly config: Config;
@@ -79,7 +78,10 @@ export async function startApp(options: StartOptions): Promise<App> {
   };
 
   const started = (async () => {
+    // Only what listens is loaded before it listens: a health check should not wait for drivers.
+    const { openServices } = await import("./services.ts");
     const database = await openDatabase(config);
+    const { migrate } = await import("./store/migrate.ts");
     const applied = await migrate(database);
     if (applied.length > 0) log.info("migrated", { applied });
     services = await openServices({ config, log, clock, models, database, adminToken });
@@ -119,6 +121,7 @@ export async function startApp(options: StartOptions): Promise<App> {
 
 async function openDatabase(config: Config): Promise<Database> {
   const { databaseUrl } = config;
+  const { openEmbedded, openPostgres } = await import("./store/database.ts");
   return databaseUrl === null ? openEmbedded(databasePath(config)) : openPostgres(databaseUrl);
 }
 

@@ -31,6 +31,7 @@ import { makeVersions } from "./registry/versions.ts";
 import { makeChampions } from "./serve/champions.ts";
 import { makeForecaster } from "./serve/forecast.ts";
 import { openArtifact } from "./serve/loaded.ts";
+import { makePool } from "./serve/pool.ts";
 import { loadRuntime } from "./serve/runtime.ts";
 import { makeCandleStore } from "./store/candles.ts";
 import type { Database } from "./store/database.ts";
@@ -140,6 +141,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     promotion,
     log,
   });
+  const pool = makePool({ runtime, objects });
   notices.onNotice((name) => void champions.refresh(name));
   await Promise.all([...models.keys()].map((name) => champions.refresh(name)));
 
@@ -198,6 +200,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
       log,
       models,
       champions,
+      pool,
       forecaster,
       forecasts,
       candles,
@@ -236,6 +239,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     close: async () => {
       notices.close();
       await champions.stop();
+      await pool.stop();
       await database.close();
     },
   };

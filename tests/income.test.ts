@@ -186,6 +186,28 @@ describe.each(stores("income"))("tables on %s", (store) => {
     expect(report.slices.length).toBeGreaterThan(3);
   });
 
+  test("the inference protocol answers the same, for the champion and by number", async () => {
+    const { age, work, hours } = PERSON;
+    const inputs = [
+      { name: "age", datatype: "FP32", shape: [2, 1], data: [age, 18] },
+      { name: "work", datatype: "BYTES", shape: [2, 1], data: [work, ""] },
+      { name: "hours", datatype: "FP32", shape: [2, 1], data: [hours, 0] },
+    ];
+    const { predictions } = await predict("pay", [PERSON, { age: 18, work: null, hours: 0 }]);
+    const wanted = predictions.map((one) => (one as { probability: number }).probability);
+    expect(await app.get("/v2/models/pay")).toMatchObject({ name: "pay", versions: ["1"] });
+    for (const path of ["/v2/models/pay", "/v2/models/pay/versions/1"]) {
+      expect(await app.get(`${path}/ready`)).toMatchObject({ ready: true });
+      const answer = await app.post<{ outputs: { name: string; data: number[] }[] }>(
+        `${path}/infer`,
+        { inputs, outputs: [{ name: "probability" }] },
+      );
+      expect(answer.outputs.map(({ data }) => data)).toEqual([wanted]);
+    }
+    const away = await app.fetch("/v2/models/pay/versions/2/infer", { method: "POST", body: "{}" });
+    expect([away.status, Object.keys((await away.json()) as object)]).toEqual([400, ["error"]]);
+  });
+
   test("rows are answered, explained, and told from wrong ones", async () => {
     const [rich, poor] = (
       await predict("pay", [PERSON, { ...PERSON, age: 18, work: "farmer", hours: 0 }])

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { SCOPES as STORED } from "../store/tokens.ts";
-import { parseDate, parseScopes, parseWhole, SCOPES } from "./parse.ts";
+import { parseDate, parseScopes, parseWhole } from "./parse.ts";
 
 describe("parseDate", () => {
   test.each([
@@ -65,9 +64,5 @@ describe("parseScopes", () => {
 
   test.each(["root", "", "read,", "READ"])("%p is refused", (text) => {
     expect(() => parseScopes(text)).toThrow("Expected one of read, predict, track, admin.");
-  });
-
-  test("knows the scopes that tokens have", () => {
-    expect(SCOPES).toEqual(STORED);
   });
 });

@@ -3,10 +3,8 @@
  * the value and what is accepted.
  */
 import { InvalidArgumentError } from "commander";
+import { SCOPES } from "../store/token.ts";
 import { type Instant, UNIT_MS } from "../types.ts";
-
-/** What a token may be for (src/store/tokens.ts knows them too, but brings the database along). */
-export const SCOPES = ["read", "predict", "track", "admin"] as const;
 
 /** A UTC day `2024-01-01` or an instant `2024-01-01T04:00:00Z`. */
 export function parseDate(text: string): Instant {

@@ -3,13 +3,14 @@
  * that `sluice version` does not wait for a database driver.
  */
 import { Command } from "commander";
+import { SCOPES } from "../store/token.ts";
 import type { BacktestOptions } from "./backtest.ts";
 import type { CollectOptions, VerifyOptions } from "./collect.ts";
 import type { PromoteOptions } from "./control.ts";
 import type { ImportOptions } from "./import.ts";
 import type { Io, JsonOption } from "./io.ts";
 import type { RunsOptions } from "./lists.ts";
-import { parseDate, parsePart, parseScopes, parseShare, parseWhole, SCOPES } from "./parse.ts";
+import { parseDate, parsePart, parseScopes, parseShare, parseWhole } from "./parse.ts";
 import type { CreateOptions } from "./token.ts";
 
 const HELP_AFTER = `

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { SluiceError } from "../errors.ts";
 import { assertMarket } from "../flow/control.ts";
 import { keysIn, pageOf } from "../registry/page.ts";
-import { SCOPES } from "../store/tokens.ts";
+import { SCOPES } from "../store/token.ts";
 import {
   idAnswer,
   movedAnswer,

@@ -11,7 +11,8 @@ const time = v.pipe(v.string(), v.isoTimestamp(), v.description("ISO 8601, UTC, 
 const anything = v.record(v.string(), v.unknown());
 const simulated = v.optional(v.literal(true));
 
-const answer = <const Entries extends v.ObjectEntries>(entries: Entries) =>
+/** An answer of exactly these members, and `simulated` where it is. */
+export const answer = <const Entries extends v.ObjectEntries>(entries: Entries) =>
   v.strictObject({ ...entries, simulated });
 
 /** A page of a list. */

@@ -17,6 +17,7 @@ import { asTold, problem } from "./problem.ts";
 import type { Answer, Call, GuardedRoute, OpenRoute, Route } from "./route.ts";
 import { routes as table } from "./routes.ts";
 import type { HttpServices } from "./services.ts";
+import { isProtocol, protocolError } from "./v2/error.ts";
 
 export interface AppDeps {
   readonly config: Pick<Config, "open" | "role" | "simulated">;
@@ -42,6 +43,8 @@ interface Bindings {
   readonly requestId: string;
   route: string;
   thrown: unknown;
+  /** The form in which an error is told. */
+  readonly problem: typeof problem;
   /** Lets the request take longer, from now on. */
   extend: (ms: number) => void;
 }
@@ -77,7 +80,7 @@ export function makeApp(deps: AppDeps): App {
   const tell = (c: Context<Env>, thrown: unknown, headers: Record<string, string> = {}) => {
     const { requestId } = c.env;
     c.env.thrown = thrown;
-    return problem(asTold(thrown, requestId), { requestId, simulated, headers });
+    return c.env.problem(asTold(thrown, requestId), { requestId, simulated, headers });
   };
 
   const openHandler = (route: OpenRoute) => async (c: Context<Env>) => {
@@ -90,7 +93,7 @@ export function makeApp(deps: AppDeps): App {
       simulated,
       tell: (error, more = {}) => {
         c.env.thrown = error;
-        return problem(error, { requestId: c.env.requestId, simulated, more });
+        return c.env.problem(error, { requestId: c.env.requestId, simulated, more });
       },
       document: () => documentOf(hono, simulated),
     });
@@ -169,7 +172,7 @@ export function makeApp(deps: AppDeps): App {
         clearTimeout(timer);
         timer = setTimeout(() => {
           env.thrown = tooLate(ms);
-          resolve(problem(tooLate(ms), { requestId: env.requestId, simulated }));
+          resolve(env.problem(tooLate(ms), { requestId: env.requestId, simulated }));
         }, ms);
       };
       env.extend(deadlineMs);
@@ -178,7 +181,7 @@ export function makeApp(deps: AppDeps): App {
       return await Promise.race([hono.fetch(request, env), late]);
     } catch (thrown) {
       env.thrown = thrown;
-      return problem(asTold(thrown, env.requestId), { requestId: env.requestId, simulated });
+      return env.problem(asTold(thrown, env.requestId), { requestId: env.requestId, simulated });
     } finally {
       clearTimeout(timer);
     }
@@ -190,7 +193,10 @@ export function makeApp(deps: AppDeps): App {
       const began = performance.now();
       const asked = request.headers.get("x-request-id") ?? "";
       const requestId = REQUEST_ID.test(asked) ? asked : Bun.randomUUIDv7();
-      const env: Bindings = { requestId, route: "unknown", thrown: null, extend: () => {} };
+      const env: Bindings = {
+        ...{ requestId, route: "unknown", thrown: null, extend: () => {} },
+        problem: isProtocol(request.url) ? protocolError : problem,
+      };
       const response = await answer(request, env);
       response.headers.set("x-request-id", requestId);
       response.headers.set("x-content-type-options", "nosniff");

@@ -86,7 +86,7 @@ describe("with read and predict open", () => {
 
   test("every write is an administrator's, except predictions", () => {
     for (const { method, path, group } of routes) {
-      if (method !== "GET" && !path.endsWith("/predict"))
+      if (method !== "GET" && !/\/(?:predict|infer)$/.test(path))
         expect(`${path} ${group}`).toBe(`${path} admin`);
       if (path.startsWith("/admin/")) expect(`${path} ${group}`).toBe(`${path} admin`);
     }

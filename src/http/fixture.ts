@@ -66,7 +66,17 @@ export const fakeChampion = (answer?: Partial<Session>): Champion & LoadedMarket
   since: NOW,
   runId: RUN_ID,
   facts: { features: COLUMNS, market: "KRW-BTC" } as unknown as LoadedMarket["facts"],
+  plain: {
+    signature: {
+      inputs: [{ name: "features", kind: "tensor", type: "float32", shape: ["N", 2] }],
+      outputs: [{ name: "probability", kind: "tensor", type: "float32", shape: ["N", 1] }],
+    },
+    run: async () => ({
+      probability: { type: "float32", shape: [1, 1], data: Float32Array.of(0.5) },
+    }),
+  },
   session: {
+    inference: {} as Session["inference"],
     run: async (features, rows) => {
       const first = Array.from({ length: rows }, (_, i) => features[i * COLUMNS.length]!);
       return {

@@ -37,12 +37,11 @@ const readyz: OpenRoute = {
       const start = { name: "start", ok: false, detail: unavailable!.message };
       return tell(unavailable!, { checks: [start] });
     }
-    const checks = await checksOf(services);
-    const failed = checks.filter((check) => !check.ok && check.blocking !== false);
+    const { checks, trouble } = await readiness(services);
     const told = checks.map(({ since, ...check }) =>
       since === undefined ? check : { ...check, since: iso(since) },
     );
-    if (failed.length > 0) return tell(notReady(failed), { checks: told });
+    if (trouble !== null) return tell(trouble, { checks: told });
     return { status: "ready", checks: told };
   },
 };
@@ -62,6 +61,13 @@ const metrics = route({
 });
 
 export const healthRoutes: readonly Route[] = [healthz, readyz, metrics];
+
+/** Every check, and what says that the server is not ready, if it is not. */
+export async function readiness(services: HttpServices) {
+  const checks = await checksOf(services);
+  const failed = checks.filter((check) => !check.ok && check.blocking !== false);
+  return { checks, trouble: failed.length > 0 ? notReady(failed) : null };
+}
 
 /** Every check: each model's champion, the age of the view of aliases, and what the app adds. */
 async function checksOf(services: HttpServices): Promise<readonly Check[]> {

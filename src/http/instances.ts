@@ -118,6 +118,6 @@ export function shown(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object") return "an object";
-  const text = JSON.stringify(value) ?? "nothing";
+  const text = typeof value === "bigint" ? `${value}` : (JSON.stringify(value) ?? "nothing");
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }

@@ -52,6 +52,20 @@ describe("/openapi.json", () => {
     expect(Problem.required).toEqual(expect.arrayContaining(["type", "status", "detail", "code"]));
   });
 
+  test("errors of the inference protocol have its form, and none is 422", () => {
+    const infer = document.paths["/v2/models/{model}/versions/{version}/infer"].post;
+    expect(Object.keys(infer.requestBody.content)).toEqual([
+      "application/json",
+      "application/octet-stream",
+    ]);
+    expect(infer.responses[422]).toBeUndefined();
+    for (const status of [400, 401, 403, 404, 408, 413, 415, 503]) {
+      expect(infer.responses[status].content["application/json"].schema).toEqual({
+        $ref: "#/components/schemas/InferenceError",
+      });
+    }
+  });
+
   test("every reference leads somewhere", () => {
     for (const [, name] of JSON.stringify(document).matchAll(/"#\/components\/(\w+\/\w+)"/g)) {
       const [kind = "", key = ""] = name!.split("/");

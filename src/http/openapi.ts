@@ -7,6 +7,8 @@ import * as v from "valibot";
 import { version } from "../../package.json";
 import { problemAnswer } from "./answers.ts";
 import type { Group, Route, Schema } from "./route.ts";
+import { isProtocolPath } from "./v2/error.ts";
+import { errorAnswer } from "./v2/schemas.ts";
 
 type Responses = NonNullable<DescribeRouteOptions["responses"]>;
 
@@ -82,17 +84,21 @@ function responsesOf(route: Route): Responses {
   for (const problem of problemsOf(route)) {
     responses[problem] = {
       description: PROBLEMS[problem]!,
-      content: { "application/problem+json": { schema: resolver(problemAnswer) } },
+      content: isProtocolPath(route.path)
+        ? contentOf({ "application/json": errorAnswer })
+        : contentOf({ "application/problem+json": problemAnswer }),
     };
   }
   return responses;
 }
 
 function problemsOf(route: Route): number[] {
-  if (route.group === "open") return route.path === "/healthz" ? [] : [503];
-  const statuses = [401, 403, 422, 503];
+  if (route.group === "open")
+    return /^\/(?:healthz|v2\/health\/live)$/.test(route.path) ? [] : [503];
+  const isProtocol = isProtocolPath(route.path);
+  const statuses = [401, 403, isProtocol ? 400 : 422, 503];
   if (route.path.includes(":")) statuses.push(404);
-  if (route.method === "POST") statuses.push(400, 408, 413, 415);
+  if (route.method === "POST") statuses.push(...(isProtocol ? [] : [400]), 408, 413, 415);
   if (route.group === "admin" && route.method === "POST") statuses.push(409);
   return statuses.sort((a, b) => a - b);
 }

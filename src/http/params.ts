@@ -16,6 +16,11 @@ const id: Form = { pattern: /^[0-9a-f-]{32,36}$/, accepted: "an id as the list o
 
 const forms: Readonly<Record<string, Form>> = {
   model: named,
+  // By number or alias, as the registry names aliases.
+  version: {
+    pattern: /^(?:[1-9]\d{0,9}|[a-z][\w-]{0,62})$/,
+    accepted: "the number of a version, or an alias",
+  },
   pipeline: named,
   token: named,
   market: { pattern: MARKET, accepted: "a market such as KRW-BTC" },

@@ -18,15 +18,7 @@ const FAULTS = 1_000;
 
 /** The answer that tells of an error. */
 export function problem(error: SluiceError, options: ProblemOptions): Response {
-  const headers: Record<string, string> = {
-    "content-type": "application/problem+json",
-    "cache-control": "no-store",
-    ...options.headers,
-  };
-  if (error.retryAfter !== null) headers["retry-after"] = String(Math.ceil(error.retryAfter));
-  if (error.status === 401) headers["www-authenticate"] = 'Bearer realm="sluice"';
-  // What is still coming of the body is not waited for.
-  if (error.status === 408 || error.status === 413) headers["connection"] = "close";
+  const headers = headersOf(error, "application/problem+json", options);
   const body = {
     type: `/docs/errors#${error.code}`,
     title: titleOf(error.code),
@@ -40,6 +32,24 @@ export function problem(error: SluiceError, options: ProblemOptions): Response {
     ...(options.simulated ? { simulated: true } : {}),
   };
   return new Response(JSON.stringify(body), { status: error.status, headers });
+}
+
+/** The headers of an answer that tells of an error, whatever its form. */
+export function headersOf(
+  error: SluiceError,
+  type: string,
+  options: ProblemOptions,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    "content-type": type,
+    "cache-control": "no-store",
+    ...options.headers,
+  };
+  if (error.retryAfter !== null) headers["retry-after"] = String(Math.ceil(error.retryAfter));
+  if (error.status === 401) headers["www-authenticate"] = 'Bearer realm="sluice"';
+  // What is still coming of the body is not waited for.
+  if (error.status === 408 || error.status === 413) headers["connection"] = "close";
+  return headers;
 }
 
 /** Anything that was thrown as an error to tell: a SluiceError itself, or one that says nothing. */

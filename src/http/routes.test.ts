@@ -21,8 +21,14 @@ import {
   SLOT,
 } from "./testing.ts";
 
+const INFERENCE = {
+  inputs: [{ name: "features", datatype: "FP32", shape: [1, 2], data: [1, 2] }],
+};
+
 const BODIES: Readonly<Record<string, unknown>> = {
   "/v1/models/:model/predict": { instances: [{ ret_1: 1, ret_2: null }] },
+  "/v2/models/:model/infer": INFERENCE,
+  "/v2/models/:model/versions/:version/infer": INFERENCE,
   "/admin/models/:model/promote": { version: 4 },
   "/admin/backfill": {
     market: "KRW-BTC",
@@ -37,6 +43,7 @@ const NAMES: Readonly<Record<string, string>> = {
   pipeline: "btc",
   market: "KRW-BTC",
   token: "token-q",
+  version: "3",
 };
 
 /** What a route needs in its query, or has in its path instead of the names above. */

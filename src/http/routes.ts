@@ -11,12 +11,14 @@ import { pipelineRoutes } from "./pipelines.ts";
 import { predictRoutes } from "./predict.ts";
 import type { Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
+import { protocolRoutes } from "./v2/routes.ts";
 
 export const routes: readonly Route[] = [
   ...healthRoutes,
   ...modelRoutes,
   ...importRoutes,
   ...predictRoutes,
+  ...protocolRoutes,
   ...candleRoutes,
   ...runRoutes,
   ...pipelineRoutes,

@@ -13,6 +13,7 @@ import type { Tracking } from "../registry/tracking.ts";
 import type { Versions } from "../registry/versions.ts";
 import type { Champions } from "../serve/champions.ts";
 import type { Forecaster } from "../serve/forecast.ts";
+import type { Pool } from "../serve/pool.ts";
 import type { CandleStore } from "../store/candles.ts";
 import type { Forecasts } from "../store/forecasts.ts";
 import type { PipelineRuns } from "../store/pipeline-runs.ts";
@@ -37,6 +38,7 @@ export interface HttpServices {
   readonly log: Log;
   readonly models: ReadonlyMap<string, ModelFile>;
   readonly champions: Pick<Champions, "use" | "state" | "readAt">;
+  readonly pool: Pick<Pool, "use">;
   readonly forecaster: Pick<Forecaster, "forecast">;
   readonly forecasts: Pick<Forecasts, "record" | "list">;
   readonly candles: Pick<CandleStore, "read" | "holesOf" | "newest" | "quarantined">;

@@ -14,7 +14,8 @@ import type { Hole, QuarantinedRow } from "../store/candles.ts";
 import type { ForecastRow } from "../store/forecasts.ts";
 import type { PipelineRun, Step } from "../store/pipeline-runs.ts";
 import type { TableImport } from "../store/tables.ts";
-import type { Scope, TokenInfo } from "../store/tokens.ts";
+import type { Scope } from "../store/token.ts";
+import type { TokenInfo } from "../store/tokens.ts";
 import { type Candle, UNIT_MS } from "../types.ts";
 import { type App, type AppDeps, makeApp } from "./app.ts";
 import * as fixture from "./fixture.ts";
@@ -29,6 +30,7 @@ export interface World {
   models: Map<string, ModelFile>;
   imports: TableImport[];
   champion: Champion | null;
+  pool: HttpServices["pool"];
   trouble: SluiceError | null;
   readAt: number;
   checks: Check[];
@@ -56,6 +58,7 @@ export const makeWorld = (): World => ({
   models: new Map([["btc", fixture.btcModel]]),
   imports: [],
   champion: fixture.fakeChampion(),
+  pool: { use: () => Promise.reject(refuse("object_missing", 500)) },
   trouble: null,
   readAt: Date.now(),
   checks: [{ name: "database", ok: true, detail: "answers" }],
@@ -106,6 +109,7 @@ export function servicesOf(world: World): HttpServices {
       state: () => ({ champion: world.champion, trouble: world.trouble }),
       readAt: () => world.readAt,
     },
+    pool: { use: (digest, work) => world.pool.use(digest, work) },
     forecaster: {
       forecast: async (name) => {
         if (!models.has(name)) throw refuse("unknown_model", 404);

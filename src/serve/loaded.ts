@@ -5,6 +5,7 @@ import { type Explainer, explainerOf } from "../learn/shap.ts";
 import { readMetadata } from "../onnx/metadata.ts";
 import { readModel } from "../onnx/read.ts";
 import { type ArtifactFacts, assertSameFeatures, KEY, readFacts } from "./artifact.ts";
+import { type Plain, plainOf } from "./plain.ts";
 import type { Runtime } from "./runtime.ts";
 import { openSession, type Session, unusable } from "./session.ts";
 import {
@@ -19,12 +20,16 @@ export interface LoadedMarket {
   readonly kind: "market";
   readonly facts: ArtifactFacts;
   readonly session: Session;
+  /** The same session, asked by tensors. */
+  readonly plain: Plain;
 }
 
 export interface LoadedTable {
   readonly kind: "table";
   readonly facts: TableFacts;
   readonly session: TableSession;
+  /** The same session, asked by tensors. */
+  readonly plain: Plain;
   /** What explains its answers, one an output; read out of the bytes at the first call. */
   explainers(): readonly Explainer[];
 }
@@ -53,7 +58,7 @@ async function openMarket(runtime: Runtime, bytes: Uint8Array): Promise<LoadedMa
   const facts = readFacts(bytes);
   assertSameFeatures(facts);
   const session = await openSession(runtime, bytes, facts.features.length);
-  return { kind: "market", facts, session };
+  return { kind: "market", facts, session, plain: plainOf(runtime, session.inference, bytes) };
 }
 
 async function openTable(runtime: Runtime, bytes: Uint8Array): Promise<LoadedTable> {
@@ -64,6 +69,7 @@ async function openTable(runtime: Runtime, bytes: Uint8Array): Promise<LoadedTab
     kind: "table",
     facts,
     session,
+    plain: plainOf(runtime, session.inference, bytes),
     explainers: () => {
       explainers ??= explainersOf(facts, bytes);
       return explainers;

@@ -14,6 +14,7 @@ export interface MarketOutput {
 }
 
 export interface Session {
+  readonly inference: Inference;
   /** Runs `rows` rows of features, row-major. */
   run(features: Float32Array, rows: number): Promise<MarketOutput>;
   /** Waits for calls under way, then frees the memory. */
@@ -23,7 +24,11 @@ export interface Session {
 /** A runtime's session that is not freed while a call is under way. */
 export interface Inference {
   readonly session: Pick<InferenceSession, "inputNames" | "outputNames">;
-  run(feeds: InferenceSession.FeedsType): Promise<Record<string, Tensor>>;
+  /** All outputs, or those that are named. */
+  run(
+    feeds: InferenceSession.FeedsType,
+    fetches?: readonly string[],
+  ): Promise<Record<string, Tensor>>;
   /** Waits for calls under way, then frees the memory. */
   release(): Promise<void>;
 }
@@ -47,10 +52,10 @@ export async function openInference(runtime: Runtime, bytes: Uint8Array): Promis
   let idle: (() => void) | null = null;
   return {
     session,
-    run: async (feeds) => {
+    run: async (feeds, fetches = session.outputNames) => {
       inFlight++;
       try {
-        return (await session.run(feeds)) as Record<string, Tensor>;
+        return (await session.run(feeds, fetches)) as Record<string, Tensor>;
       } finally {
         inFlight--;
         if (inFlight === 0) idle?.();
@@ -82,6 +87,7 @@ export async function openSession(
     }
   }
   return {
+    inference,
     run: async (features, rows) => {
       const feeds = { features: new runtime.Tensor("float32", features, [rows, columns]) };
       return decode(await inference.run(feeds), rows);

@@ -11,7 +11,7 @@ import { readMetadata } from "../onnx/metadata.ts";
 import { outputOf, QUANTILES } from "../onnx/table.ts";
 import { KEY } from "./artifact.ts";
 import type { Runtime } from "./runtime.ts";
-import { openInference, unusable } from "./session.ts";
+import { type Inference, openInference, unusable } from "./session.ts";
 
 const column = v.variant("type", [
   v.object({
@@ -89,6 +89,7 @@ export interface TableOutput {
 
 /** A loaded table model. */
 export interface TableSession {
+  readonly inference: Inference;
   /** Answers row by row: a probability, one a class, or a value. */
   run(frame: Frame): Promise<Float32Array>;
   /** The same with the quantiles of each row, rows x quantiles: empty where there are none. */
@@ -130,6 +131,7 @@ export async function openTableSession(
     };
   };
   return {
+    inference,
     run: async (frame) => (await runWhole(frame)).values,
     runWhole,
     release: inference.release,

@@ -3,7 +3,8 @@ import { sql } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { sha256 } from "./objects.ts";
 import { testDatabases } from "./testing.ts";
-import { makeTokens, newToken, type Tokens } from "./tokens.ts";
+import { newToken } from "./token.ts";
+import { makeTokens, type Tokens } from "./tokens.ts";
 
 const START = Date.parse("2025-07-01T00:00:00Z");
 

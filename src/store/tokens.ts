@@ -8,9 +8,7 @@ import type { Database } from "./database.ts";
 import { sha256 } from "./objects.ts";
 import { isUniqueViolation } from "./pipeline-runs.ts";
 import { tokens } from "./schema.ts";
-
-export const SCOPES = ["read", "predict", "track", "admin"] as const;
-export type Scope = (typeof SCOPES)[number];
+import { newToken, type Scope } from "./token.ts";
 
 export interface TokenInfo {
   readonly name: string;
@@ -20,10 +18,6 @@ export interface TokenInfo {
 }
 
 export type Tokens = ReturnType<typeof makeTokens>;
-
-/** 256 random bits in URL-safe text, with a prefix that secret scanners can look for. */
-export const newToken = (): string =>
-  `sluice_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")}`;
 
 /** The SQL of tokens. */
 export function makeTokens(database: Database, clock: { now(): Instant }) {
