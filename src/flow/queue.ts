@@ -31,24 +31,27 @@ export async function openQueue(database: Database, log: Log): Promise<Queue> {
     expireInSeconds: 3_600,
     deleteAfterSeconds: 86_400,
   });
-  let worker: string | null = null;
+  const workers: string[] = [];
   return {
     send: async (run) => {
       // Attempts in the key: a run that lost its worker is a new message, while the lost one's
       // may still count as active.
       const singletonKey = `${run.id}:${run.attempts}`;
       await boss.send(QUEUE, { runId: run.id }, { singletonKey });
-      // A worker of this process need not wait for its next look.
-      if (worker !== null) boss.notifyWorker(worker);
+      // Workers of this process need not wait for their next look; those at work look after it.
+      for (const worker of workers) boss.notifyWorker(worker);
     },
     work: async (concurrency, handle) => {
-      worker = await boss.work<{ runId: string }>(
-        QUEUE,
-        { pollingIntervalSeconds: 1, localConcurrency: concurrency },
-        async ([job]) => {
-          if (job !== undefined) await handle(job.data.runId);
-        },
-      );
+      for (let i = 0; i < concurrency; i++) {
+        const worker = await boss.work<{ runId: string }>(
+          QUEUE,
+          { pollingIntervalSeconds: 1 },
+          async ([job]) => {
+            if (job !== undefined) await handle(job.data.runId);
+          },
+        );
+        workers.push(worker);
+      }
     },
     stop: () => boss.stop({ graceful: false, close: true }),
   };

@@ -295,7 +295,7 @@ describe("a training that is ended", () => {
       const job = JSON.parse(await Bun.file(${JSON.stringify(join(root, "long.json"))}).text());
       await makeTrainer({
         workFolder: ${JSON.stringify(folder)}, cacheFolder: ${JSON.stringify(cacheFolder)},
-        memoryLimitBytes: 2e9, silenceLimitMs: 60_000,
+        memoryLimitBytes: 2e9, silenceLimitMs: 60_000, turns: (work) => work(),
       })(job, { name: "x", signal: new AbortController().signal, onProgress() {} });`;
     // Many short folds: between two of them the child looks whether anybody still waits for it.
     const { train, evaluate, ...rest } = jobOf(400).model;
