@@ -17,9 +17,7 @@ export async function readBytes(
   request: Request,
   { limit = BODY_LIMIT, deadlineMs = BODY_DEADLINE_MS } = {},
 ): Promise<Uint8Array> {
-  const encoding = request.headers.get("content-encoding") ?? "identity";
-  if (encoding.toLowerCase() !== "identity") throw wrongEncoding(encoding);
-  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
+  checkHead(request, limit);
   if (request.body === null) return new Uint8Array();
   const reader = request.body.getReader();
   const chunks: Uint8Array[] = [];
@@ -45,6 +43,13 @@ export async function readBytes(
     clearTimeout(timer);
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+/** Refuses what the headers already tell: a body that is compressed, or too large. */
+export function checkHead(request: Request, limit: number): void {
+  const encoding = request.headers.get("content-encoding") ?? "identity";
+  if (encoding.toLowerCase() !== "identity") throw wrongEncoding(encoding);
+  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
 }
 
 /**
@@ -146,12 +151,12 @@ const wrongEncoding = (encoding: string): SluiceError =>
     fix: "Send the body as it is, without compression.",
   });
 
-const tooLarge = (limit: number): SluiceError =>
+export const tooLarge = (limit: number): SluiceError =>
   new SluiceError({
     code: "body_too_large",
     status: 413,
     detail: `The body is larger than ${limit} bytes.`,
-    fix: "Send it in several requests.",
+    fix: "Send it in several requests; a table in several files, each with its header.",
   });
 
 const slow = (size: number, deadlineMs: number): SluiceError =>

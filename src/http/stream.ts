@@ -3,7 +3,7 @@
  * and never silent for long.
  */
 import { SluiceError } from "../errors.ts";
-import { cut } from "./body.ts";
+import { checkHead, cut, tooLarge } from "./body.ts";
 
 /** What one import may hold. */
 export const IMPORT_LIMIT = 256 * 1024 * 1024;
@@ -26,9 +26,7 @@ export async function* streamOf(
   request: Request,
   { limit = IMPORT_LIMIT, silenceMs = SILENCE_MS }: StreamOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  const encoding = request.headers.get("content-encoding") ?? "identity";
-  if (encoding.toLowerCase() !== "identity") throw encoded(encoding);
-  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
+  checkHead(request, limit);
   if (request.body === null) return;
   const reader = request.body.getReader();
   let size = 0;
@@ -61,26 +59,10 @@ async function withinSilence<Result>(
   }
 }
 
-const tooLarge = (limit: number): SluiceError =>
-  new SluiceError({
-    code: "body_too_large",
-    status: 413,
-    detail: `The body is larger than ${limit} bytes.`,
-    fix: "Part the file in several, each with its header, and import them under names of their own.",
-  });
-
 const silent = (size: number, silenceMs: number): SluiceError =>
   new SluiceError({
     code: "slow_body",
     status: 408,
     detail: `After ${size} bytes nothing came for ${silenceMs / 1000} s.`,
     fix: "Send the body without stopping.",
-  });
-
-const encoded = (encoding: string): SluiceError =>
-  new SluiceError({
-    code: "unsupported_media_type",
-    status: 415,
-    detail: `Content-Encoding "${encoding.slice(0, 80)}" is not read here.`,
-    fix: "Send the body as it is, without compression.",
   });

@@ -4,7 +4,7 @@ import type { CurvePoint } from "../learn/roc.ts";
 import { calibrationPlot, histogram } from "./figures.ts";
 import { fixed, html, type Part, percent, type Safe, short, whole } from "./html.ts";
 import { card, tableOf } from "./page.ts";
-import { dots, line, type Place, plot } from "./plot.ts";
+import { dots, line, type Place, plot, reference } from "./plot.ts";
 
 type Binary = BinaryEvaluation & {
   readonly positive: string;
@@ -35,15 +35,7 @@ const roc = ({ roc: curve, confusion, metrics }: Binary): Safe => {
     { ...SHARE, label: "false positive rate" },
     { ...SHARE, label: "true positive rate" },
     (scale) => [
-      line(
-        scale,
-        [
-          [0, 0],
-          [1, 1],
-        ],
-        "var(--dim)",
-        "4 3",
-      ),
+      reference(scale, [0, 0], [1, 1]),
       line(scale, placesOf(curve)),
       recall === null || specificity === null
         ? []
@@ -61,15 +53,7 @@ const precisionRecall = ({ precisionRecall: curve, confusion, metrics }: Binary)
     { ...SHARE, label: "recall" },
     { ...SHARE, label: "precision" },
     (scale) => [
-      line(
-        scale,
-        [
-          [0, base],
-          [1, base],
-        ],
-        "var(--dim)",
-        "4 3",
-      ),
+      reference(scale, [0, base], [1, base]),
       line(scale, placesOf(curve)),
       recall === null || precision === null
         ? []

@@ -1,7 +1,7 @@
 /* Drawings that more than one report has. */
 import type { ReliabilityBin } from "../learn/reliability.ts";
 import { fixed, html, percent, type Safe, short, whole } from "./html.ts";
-import { columns, dots, line, plot, spanOf } from "./plot.ts";
+import { columns, dots, line, plot, reference, spanOf } from "./plot.ts";
 
 /** Bars of counts in equal bins from low to high, each part as shares of its own rows. */
 export const histogram = (
@@ -52,15 +52,7 @@ export const calibrationPlot = (
     { label: "probability that was said", low, high },
     { label: "share that came", low, high },
     (scale) => [
-      line(
-        scale,
-        [
-          [low, low],
-          [high, high],
-        ],
-        "var(--dim)",
-        "4 3",
-      ),
+      reference(scale, [low, low], [high, high]),
       bins.map((bin) => {
         const x = scale.x(bin.meanProbability);
         return html`<line x1="${x}" x2="${x}" y1="${scale.y(bin.low)}" y2="${scale.y(bin.high)}" stroke="var(--accent)"/>`;

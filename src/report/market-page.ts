@@ -14,7 +14,7 @@ import {
 } from "./html.ts";
 import type { MarketReportJson } from "./market.ts";
 import { card, pageOf, tableOf } from "./page.ts";
-import { band, dots, line, type Place, plot, spanOf } from "./plot.ts";
+import { band, dots, line, type Place, plot, reference, spanOf } from "./plot.ts";
 
 /** The report as one HTML page without scripts or anything from elsewhere; all of it is escaped. */
 export const marketReportPage = (report: MarketReportJson): string => {
@@ -93,15 +93,7 @@ const skill = ({ skill: points, baseline }: MarketReportJson): Part => {
     timeAxis(first.at, last.at),
     { label: "log-loss saved, summed", low, high },
     (scale) => [
-      line(
-        scale,
-        [
-          [first.at, 0],
-          [last.at, 0],
-        ],
-        "var(--dim)",
-        "4 3",
-      ),
+      reference(scale, [first.at, 0], [last.at, 0]),
       line(
         scale,
         points.map(({ at, total }): Place => [at, total]),
@@ -175,15 +167,7 @@ const coverage = ({ stretches: all }: MarketReportJson): Part => {
       said: (v) => percent(v, 0),
     },
     (scale) => [
-      line(
-        scale,
-        [
-          [first.start, 0.8],
-          [last.start, 0.8],
-        ],
-        "var(--dim)",
-        "4 3",
-      ),
+      reference(scale, [first.start, 0.8], [last.start, 0.8]),
       band(
         scale,
         all.map((s): Place => [s.start, s.coverage_low]),

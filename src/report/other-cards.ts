@@ -4,7 +4,7 @@ import type { NumberEvaluation } from "../learn/evaluate/numbers.ts";
 import { histogram } from "./figures.ts";
 import { fixed, html, type Part, percent, short, whole } from "./html.ts";
 import { card, tableOf } from "./page.ts";
-import { dots, line, plot, spanOf } from "./plot.ts";
+import { dots, line, plot, reference, spanOf } from "./plot.ts";
 
 /** Classes one by one, and who was taken for whom. */
 export const classCards = ({
@@ -43,15 +43,7 @@ export const numberCards = ({ bins, residuals }: NumberEvaluation): readonly Par
     { label: "mean forecast", low, high },
     { label: "mean outcome", low, high },
     (scale) => [
-      line(
-        scale,
-        [
-          [low, low],
-          [high, high],
-        ],
-        "var(--dim)",
-        "4 3",
-      ),
+      reference(scale, [low, low], [high, high]),
       line(
         scale,
         bins.map((bin) => [bin.meanForecast, bin.meanTarget]),

@@ -88,6 +88,10 @@ export const line = (
         dash === "" ? nothing : html` stroke-dasharray="${dash}"`
       }/>`;
 
+/** A dashed line between two points, to hold others against. */
+export const reference = (scale: Scale, from: Place, to: Place): Safe =>
+  line(scale, [from, to], "var(--dim)", "4 3");
+
 /** The area between a line and the values below it, point by point. */
 export const band = (
   scale: Scale,
