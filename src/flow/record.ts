@@ -72,20 +72,8 @@ export async function recordTraining(
   if (report === null || dataset === null || facts === null) {
     throw new Error("A skipped training has nothing to record.");
   }
-  const experimentId = await tracking.experiment(model.name);
-  const runId = await tracking.startRun({
-    experimentId,
-    name: `${model.name} ${iso(dataset.lastSlot)}`,
-    userId: "sluice",
-    pipelineRunId,
-    tags: {
-      "sluice.model": model.name,
-      "sluice.pipeline_run": pipelineRunId,
-      "mlflow.source.name": `models/${model.name}.toml`,
-      "mlflow.source.type": "JOB",
-    },
-  });
-  try {
+  const name = `${model.name} ${iso(dataset.lastSlot)}`;
+  return recordRun({ model: model.name, name, pipelineRunId }, tracking, async ({ runId }) => {
     await tracking.logParams(runId, result.params);
     await tracking.logMetrics(runId, metricsOf(result));
     await tracking.logDataset(
@@ -106,7 +94,7 @@ export async function recordTraining(
     );
     await tracking.logArtifact(runId, TRAINING_ARTIFACT, json(result));
     await tracking.logArtifact(runId, "importance.json", json(result.importance));
-    const version = await versions.register({
+    return versions.register({
       name: model.name,
       runId,
       bytes: artifact,
@@ -115,6 +103,36 @@ export async function recordTraining(
       tags: { "sluice.dataset_digest": dataset.digest },
       guard,
     });
+  });
+}
+
+/** The run that a training is recorded as. */
+export interface OpenRun {
+  readonly experimentId: number;
+  readonly runId: string;
+}
+
+/** Starts a run of the model's experiment, lets `fill` record it, and ends it as that came out. */
+export async function recordRun(
+  { model, name, pipelineRunId }: { model: string; name: string; pipelineRunId: string },
+  tracking: Tracking,
+  fill: (run: OpenRun) => Promise<Version>,
+): Promise<Recorded> {
+  const experimentId = await tracking.experiment(model);
+  const runId = await tracking.startRun({
+    experimentId,
+    name,
+    userId: "sluice",
+    pipelineRunId,
+    tags: {
+      "sluice.model": model,
+      "sluice.pipeline_run": pipelineRunId,
+      "mlflow.source.name": `models/${model}.toml`,
+      "mlflow.source.type": "JOB",
+    },
+  });
+  try {
+    const version = await fill({ experimentId, runId });
     await tracking.endRun(runId, "FINISHED");
     return { runId, version };
   } catch (thrown) {

@@ -11,7 +11,7 @@ import type { TableFacts } from "../../serve/table.ts";
 import type { Orm } from "../../store/database.ts";
 import type { TableCheck } from "../../table/checks.ts";
 import { type Instant, iso } from "../../types.ts";
-import { type Recorded, signatureOf, TRAINING_ARTIFACT } from "../record.ts";
+import { type Recorded, recordRun, signatureOf, TRAINING_ARTIFACT } from "../record.ts";
 import type { JudgedJson, PartHead, Trained } from "./job.ts";
 import { trialParams } from "./recipe.ts";
 
@@ -50,21 +50,9 @@ export async function recordTable(
   { tracking, versions }: Stores,
 ): Promise<Recorded> {
   const { facts, rows, params, parity, report } = trained;
-  const experimentId = await tracking.experiment(model.name);
   const name = `${model.name} ${iso(at)}`;
-  const runId = await tracking.startRun({
-    experimentId,
-    name,
-    userId: "sluice",
-    pipelineRunId,
-    tags: {
-      "sluice.model": model.name,
-      "sluice.pipeline_run": pipelineRunId,
-      "mlflow.source.name": `models/${model.name}.toml`,
-      "mlflow.source.type": "JOB",
-    },
-  });
-  try {
+  const about = { model: model.name, name, pipelineRunId };
+  return recordRun(about, tracking, async ({ experimentId, runId }) => {
     await tracking.logParams(runId, params);
     await tracking.logMetrics(runId, [
       ...Object.entries(report.metrics).map(([key, value]) => ({ key, value })),
@@ -97,7 +85,7 @@ export async function recordTable(
     await tracking.logArtifact(runId, "report.json", text(JSON.stringify(told)));
     await tracking.logArtifact(runId, "report.html", text(reportPage(told)));
     await recordTrials(trained, { experimentId, runId, name, model: model.name }, tracking);
-    const version = await versions.register({
+    return versions.register({
       name: model.name,
       runId,
       bytes: artifact,
@@ -106,12 +94,7 @@ export async function recordTable(
       tags: { "sluice.dataset_digest": facts.dataset_digest },
       guard,
     });
-    await tracking.endRun(runId, "FINISHED");
-    return { runId, version };
-  } catch (thrown) {
-    await tracking.endRun(runId, "FAILED", String(thrown)).catch(() => {});
-    throw thrown;
-  }
+  });
 }
 
 const trainingOf = (
