@@ -10,7 +10,7 @@ import type { Group } from "./route.ts";
 
 export interface Auth {
   /** The actor for the history; `no_token` and `bad_bearer` (401), `forbidden` (403). */
-  admit(group: Group, request: Request, services: AuthServices): Promise<string>;
+  admit(group: Group, request: Request, services: AuthServices): string | Promise<string>;
   /** Forgets the tokens found lately. */
   forget(): void;
 }
@@ -45,21 +45,25 @@ export function makeAuth({ open }: Pick<Config, "open">): Auth {
 
   return {
     forget: () => found.clear(),
-    admit: async (group, request, services) => {
-      if (group === "open" || (group !== "admin" && open.includes(group))) return "anyone";
-      const header = request.headers.get("authorization");
-      if (header === null) throw noToken(group);
-      const token = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
-      if (token === undefined) throw badBearer();
-      if (isSame(token, services.adminToken)) return "admin";
-      const info = await find(token, services.tokens);
-      if (info === null) throw badBearer();
-      if (!info.scopes.includes("admin") && !info.scopes.includes(group)) {
-        throw forbidden(info.name, group);
-      }
-      return `${info.scopes.includes("admin") ? "admin" : "token"}:${info.name}`;
-    },
+    admit: (group, request, services) =>
+      group === "open" || (group !== "admin" && open.includes(group))
+        ? "anyone"
+        : bearerOf(group, request, services),
   };
+
+  async function bearerOf(group: Exclude<Group, "open">, request: Request, services: AuthServices) {
+    const header = request.headers.get("authorization");
+    if (header === null) throw noToken(group);
+    const token = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
+    if (token === undefined) throw badBearer();
+    if (isSame(token, services.adminToken)) return "admin";
+    const info = await find(token, services.tokens);
+    if (info === null) throw badBearer();
+    if (!info.scopes.includes("admin") && !info.scopes.includes(group)) {
+      throw forbidden(info.name, group);
+    }
+    return `${info.scopes.includes("admin") ? "admin" : "token"}:${info.name}`;
+  }
 }
 
 /** Compared by digest, in a time that tells nothing of how much was right. */

@@ -19,13 +19,35 @@ export async function readBytes(
 ): Promise<Uint8Array> {
   checkHead(request, limit);
   if (request.body === null) return new Uint8Array();
-  const reader = request.body.getReader();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<typeof TOO_LATE>((resolve) => {
     timer = setTimeout(() => resolve(TOO_LATE), deadlineMs);
   });
+  try {
+    // No more than was announced can come; a reader would take longer than all else together.
+    if (request.headers.has("content-length")) {
+      const whole = await Promise.race([request.bytes().catch(cut), late]);
+      if (whole === TOO_LATE) throw slow(null, deadlineMs);
+      return whole;
+    }
+    return await gather(request.body.getReader(), { limit, deadlineMs, late });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Gathering {
+  readonly limit: number;
+  readonly deadlineMs: number;
+  readonly late: Promise<typeof TOO_LATE>;
+}
+
+async function gather(
+  reader: Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">,
+  { limit, deadlineMs, late }: Gathering,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
   try {
     for (;;) {
       const next = await Promise.race([reader.read().catch(cut), late]);
@@ -39,8 +61,6 @@ export async function readBytes(
     // Nobody waits for the rest; whether the cancelling works changes nothing.
     reader.cancel().catch(() => {});
     throw thrown;
-  } finally {
-    clearTimeout(timer);
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
@@ -67,10 +87,12 @@ export function mediaType(request: Request): string {
   return type.trim().toLowerCase();
 }
 
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
 /** Bytes as text; `bad_encoding` (400) when they are not UTF-8. A BOM is left out. */
 export function textOf(bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return decoder.decode(bytes);
   } catch (cause) {
     throw new SluiceError({
       code: "bad_encoding",
@@ -159,11 +181,14 @@ export const tooLarge = (limit: number): SluiceError =>
     fix: "Send it in several requests; a table in several files, each with its header.",
   });
 
-const slow = (size: number, deadlineMs: number): SluiceError =>
+const slow = (size: number | null, deadlineMs: number): SluiceError =>
   new SluiceError({
     code: "slow_body",
     status: 408,
-    detail: `After ${deadlineMs / 1000} s only ${size} bytes of the body had come.`,
+    detail:
+      size === null
+        ? `After ${deadlineMs / 1000} s the body had not come whole.`
+        : `After ${deadlineMs / 1000} s only ${size} bytes of the body had come.`,
     fix: "Send the body at once.",
   });
 

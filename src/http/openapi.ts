@@ -2,11 +2,18 @@
  * The OpenAPI 3.1 document, made from the routes' own schemas: what is checked is what is written.
  */
 import type { Env, Hono, MiddlewareHandler } from "hono";
-import { type DescribeRouteOptions, describeRoute, generateSpecs, resolver } from "hono-openapi";
+import {
+  type DescribeRouteOptions,
+  describeRoute,
+  generateSpecs,
+  resolver,
+  validator,
+} from "hono-openapi";
 import * as v from "valibot";
 import { version } from "../../package.json";
 import { problemAnswer } from "./answers.ts";
-import type { Group, Route, Schema } from "./route.ts";
+import { exact } from "./fields.ts";
+import type { Group, GuardedRoute, Route, Schema } from "./route.ts";
 import { isProtocolPath } from "./v2/error.ts";
 import { errorAnswer } from "./v2/schemas.ts";
 
@@ -41,6 +48,13 @@ export function described(route: Route): MiddlewareHandler {
     responses: responsesOf(route),
   });
 }
+
+/**
+ * The middleware that describes a route's query. It stands behind the handler and is never run:
+ * the guard checks the query.
+ */
+export const describedQuery = ({ query = exact({}) }: GuardedRoute): MiddlewareHandler =>
+  validator("query", query);
 
 function accessOf(group: Group): string {
   if (group === "open") return "Needs no token.";

@@ -6,6 +6,7 @@
 import type * as v from "valibot";
 import type { OpenGroup } from "../config.ts";
 import type { SluiceError } from "../errors.ts";
+import type { Arrival } from "./arrival.ts";
 import type { Metrics } from "./metrics.ts";
 import type { HttpServices } from "./services.ts";
 
@@ -59,6 +60,8 @@ export interface GuardedRoute extends Described {
   readonly body?: Schema;
   /** The bodies that it reads itself, by media type, for the document. */
   readonly takes?: Readonly<Record<string, Schema>>;
+  /** Asked thousands of times a second: it is found without the router. */
+  readonly hot?: boolean;
   /** How long it may take, where that is longer than what requests have. */
   readonly deadlineMs?: number;
   handle(call: Call<string, never, never>): Promise<Answer> | Answer;
@@ -68,6 +71,7 @@ export type Route = OpenRoute | GuardedRoute;
 
 /** A request that has passed the guard, with everything in it checked. */
 export interface Call<Param extends string = string, Query = unknown, Body = unknown> {
+  readonly arrival: Arrival;
   readonly services: HttpServices;
   readonly metrics: Metrics;
   readonly params: Readonly<Record<Param, string>>;

@@ -1,0 +1,104 @@
+/*
+ * From a route that was found to its answer. Each passes the same guard in the same order: is the
+ * server up, may the caller, are the names, the query and the body right. Only then its handler
+ * runs. Whoever found the route, Hono or the lane, it is this that answers.
+ */
+import * as v from "valibot";
+import type { SluiceError } from "../errors.ts";
+import { type Arrival, headersFor } from "./arrival.ts";
+import type { Auth } from "./auth.ts";
+import { checkedBody, invalid, readBytes } from "./body.ts";
+import { exact, faultsOf } from "./fields.ts";
+import type { Metrics } from "./metrics.ts";
+import { checkedParams, paramNames } from "./params.ts";
+import type { Answer, Call, GuardedRoute, Route, Schema } from "./route.ts";
+import type { HttpServices } from "./services.ts";
+
+export interface DispatchDeps {
+  readonly auth: Auth;
+  readonly metrics: Metrics;
+  readonly services: () => HttpServices | null;
+  /** Why nothing is served just now, or null. */
+  readonly unavailable: () => SluiceError | null;
+  /** Every answer says that the exchange is simulated. */
+  readonly simulated: boolean;
+}
+
+/** Answers a request at a route; rejects with what the answer has to tell. */
+export type Dispatch = (
+  arrival: Arrival,
+  paramAt: (name: string) => string | undefined,
+) => Promise<Response>;
+
+const NOTHING = exact({});
+
+/** The guard of a route and its handler. */
+export function makeDispatch(route: GuardedRoute, deps: DispatchDeps): Dispatch {
+  const { auth, metrics, services: servicesNow, simulated } = deps;
+  const names = paramNames(route.path);
+  const readsJson = route.method === "POST" && route.takes === undefined;
+  const forgetTokens = auth.forget;
+
+  return async (arrival, paramAt) => {
+    const { request } = arrival;
+    arrival.route = route.path;
+    const away = deps.unavailable();
+    if (away !== null) throw away;
+    const services = servicesNow()!;
+    // In front of all other checks, so that a stranger learns nothing about what would be right.
+    const admitted = auth.admit(route.group, request, services);
+    const actor = typeof admitted === "string" ? admitted : await admitted;
+    if (route.deadlineMs !== undefined) arrival.extend(route.deadlineMs);
+    const params = checkedParams(names, paramAt);
+    const query = checkedQuery(route.query ?? NOTHING, request.url);
+    let read: Promise<Uint8Array> | null = null;
+    const bytes = () => {
+      read ??= readBytes(request);
+      return read;
+    };
+    const body = readsJson ? checkedBody(route.body ?? NOTHING, request, await bytes()) : undefined;
+    const call: Call = {
+      ...{ arrival, services, metrics, params, query, body, request, actor, bytes, forgetTokens },
+    };
+    const answer = await route.handle(call as Call<string, never, never>);
+    return answerOf(answer, route, arrival, simulated);
+  };
+}
+
+/** The query by name, a name that is repeated with all its values; `invalid_query` (422). */
+function checkedQuery(schema: Schema, url: string): unknown {
+  const values: Record<string, string | string[]> = {};
+  if (url.includes("?")) {
+    const { searchParams } = new URL(url);
+    for (const name of searchParams.keys()) {
+      const all = searchParams.getAll(name);
+      Object.defineProperty(values, name, {
+        ...{ value: all.length === 1 ? all[0]! : all },
+        ...{ configurable: true, enumerable: true },
+      });
+    }
+  }
+  const parsed = v.safeParse(schema, values);
+  if (parsed.success) return parsed.output;
+  throw invalid("invalid_query", "The query", faultsOf(parsed.issues));
+}
+
+/** What a handler gave as a response. */
+export function answerOf(
+  answer: Answer,
+  { status = 200 }: Route,
+  arrival: Arrival,
+  simulated: boolean,
+): Response {
+  if (answer instanceof Response) return answer;
+  const told = simulated ? { ...answer, simulated: true } : answer;
+  arrival.isWhole = true;
+  return new Response(JSON.stringify(told), {
+    status,
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      ...headersFor(arrival),
+    },
+  });
+}
