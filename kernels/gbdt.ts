@@ -338,3 +338,65 @@ export function binNumbers(values: usize, size: i32, edges: usize, count: i32, b
     store<u8>(bins + <usize>i, <u8>select<u32>(min(below, last) + 1, 0, x == x));
   }
 }
+
+/** Trees that `scoreRows` looks at together. */
+const TREES = 16;
+
+/**
+ * The margins of rows by the masks of src/learn/gbdt/quick.ts. `places` holds, row by row, where
+ * the masks of each column's code begin; a mask of `words` words a tree says which leaves are left.
+ * `blocks` of 16 trees; `values` has room for words x 32 leaves a tree. `scratch`: 64 bytes a word.
+ */
+export function scoreRows(
+  places: usize,
+  columns: i32,
+  rows: i32,
+  blocks: i32,
+  words: i32,
+  values: usize,
+  base: f64,
+  margins: usize,
+  scratch: usize,
+): void {
+  const room = (<usize>words) << 8; // bytes of one tree's values
+  for (let row = 0; row < rows; row++) {
+    let sum = base;
+    let at: usize = 0;
+    let value = values;
+    for (let block = 0; block < blocks; block++) {
+      for (let word = 0; word < words; word++) {
+        let a = i32x4.splat(-1);
+        let b = i32x4.splat(-1);
+        let c = i32x4.splat(-1);
+        let d = i32x4.splat(-1);
+        for (let column = 0; column < columns; column++) {
+          const masks = <usize>load<u32>(places + ((<usize>column) << 2)) + at;
+          a = v128.and(a, v128.load(masks));
+          b = v128.and(b, v128.load(masks, 16));
+          c = v128.and(c, v128.load(masks, 32));
+          d = v128.and(d, v128.load(masks, 48));
+        }
+        const to = scratch + ((<usize>word) << 6);
+        v128.store(to, a);
+        v128.store(to, b, 16);
+        v128.store(to, c, 32);
+        v128.store(to, d, 48);
+        at += 64;
+      }
+      for (let tree = 0; tree < TREES; tree++) {
+        let from = scratch + ((<usize>tree) << 2);
+        let leaf: u32 = 0;
+        // One leaf at least is always left.
+        while (load<u32>(from) == 0) {
+          from += 64;
+          leaf += 32;
+        }
+        leaf += <u32>ctz<i32>(load<u32>(from));
+        sum += load<f64>(value + ((<usize>leaf) << 3));
+        value += room;
+      }
+    }
+    store<f64>(margins + ((<usize>row) << 3), sum);
+    places += (<usize>columns) << 2;
+  }
+}

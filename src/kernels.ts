@@ -1,5 +1,5 @@
 /*
- * The compiled inner loops of training (kernels/gbdt.ts), and threads to run them. Models are the
+ * The compiled inner loops of trees (kernels/gbdt.ts), and threads to train with them. Models are the
  * same with them or without, and with any number of threads; only the time is not.
  */
 import { dlopen, ptr } from "bun:ffi";
@@ -9,6 +9,8 @@ import type { Start } from "./kernels-worker.ts";
 import { useKernels } from "./learn/gbdt/chosen.ts";
 import type { Kernels } from "./learn/gbdt/kernels.ts";
 import { plain } from "./learn/gbdt/plain.ts";
+import { plainQuick, type QuickEngine } from "./learn/gbdt/quick.ts";
+import { makeWasmQuick } from "./learn/gbdt/quick-wasm.ts";
 import { MOST_MEMBERS, makeTeam } from "./learn/gbdt/team.ts";
 import { callsOf, makeMemory, makeWasmKernels } from "./learn/gbdt/wasm.ts";
 
@@ -30,15 +32,24 @@ export async function prepareKernels(rows: number): Promise<void> {
   useKernels(kernels);
 }
 
+let module: Promise<WebAssembly.Module | null> | null = null;
+
+/** The compiled module, or null where this engine has no WebAssembly with SIMD. */
+const compiled = (): Promise<WebAssembly.Module | null> => {
+  module ??= readAsset("kernels").then((bytes) => WebAssembly.compile(bytes).catch(() => null));
+  return module;
+};
+
+/** What scores the trees of one model that serves. */
+export async function quickEngine(): Promise<QuickEngine> {
+  const made = await compiled();
+  return made === null ? plainQuick : makeWasmQuick(made);
+}
+
 /** Kernels for so many threads; plain ones where this engine has no WebAssembly with SIMD. */
 export async function startKernels(threads: number): Promise<StartedKernels> {
-  const bytes = await readAsset("kernels");
-  let module: WebAssembly.Module;
-  try {
-    module = await WebAssembly.compile(bytes);
-  } catch {
-    return { kernels: plain, stop: async () => {} };
-  }
+  const module = await compiled();
+  if (module === null) return { kernels: plain, stop: async () => {} };
   const memory = makeMemory();
   askForLargePages(memory);
   const calls = callsOf(module, memory);

@@ -6,8 +6,8 @@
 import { SluiceError } from "../errors.ts";
 import { quantileName } from "../learn/table/quantiles.ts";
 import type { Frame } from "../learn/types.ts";
-import type { Champion } from "../serve/champions.ts";
 import type { LoadedTable } from "../serve/loaded.ts";
+import type { TableFacts, TableOutput } from "../serve/table.ts";
 import type { TableRequest } from "./table-rows.ts";
 
 /** Rows a call of the runtime: calls of other requests have their turn in between. */
@@ -32,50 +32,82 @@ export interface TablePrediction {
   readonly warnings?: readonly string[];
 }
 
-/** One prediction a row, in the order of the rows. */
-export async function predictTable(
-  champion: Champion & LoadedTable,
-  { frame, warnings }: TableRequest,
+/** One prediction a row, in the order of the rows; at once where the session answers so. */
+export function predictTable(
+  version: LoadedTable,
+  request: TableRequest,
   explain: boolean,
-): Promise<TablePrediction[]> {
-  if (explain && frame.rows > MAX_EXPLAINED) throw tooMany(frame.rows);
-  // All are begun before the first is awaited: a session is not released while calls are under
-  // way, and so a swap in the middle of a batch cannot take the rest of it away.
-  const parts = chunksOf(frame, CHUNK).map((part) => champion.session.runWhole(part));
-  const explained = explain ? explainRows(champion, frame) : null;
-  const id = Bun.randomUUIDv7();
-  const width = champion.facts.task === "multiclass" ? champion.facts.classes.length : 1;
-  const predictions: TablePrediction[] = [];
-  const told = champion.facts.quantiles.map(quantileName);
-  for (const { values, quantiles } of await Promise.all(parts)) {
-    for (let at = 0, from = 0; at < values.length; at += width, from += told.length) {
-      const row = predictions.length;
-      predictions.push({
-        id: `${id}-${row}`,
-        ...answerOf(champion, values.subarray(at, at + width)),
-        ...(told.length === 0 ? {} : { quantiles: named(told, quantiles, from) }),
-        ...(warnings[row]!.length === 0 ? {} : { warnings: warnings[row]! }),
-      });
-    }
+): TablePrediction[] | Promise<TablePrediction[]> {
+  const { frame } = request;
+  if (explain) return explained(version, request);
+  if (frame.rows > CHUNK) return inChunks(version, request);
+  const output = version.session.answer(frame);
+  return output instanceof Promise
+    ? output.then((one) => told(version, request, [one]))
+    : told(version, request, [output]);
+}
+
+async function inChunks(version: LoadedTable, request: TableRequest): Promise<TablePrediction[]> {
+  const outputs: TableOutput[] = [];
+  for (const part of chunksOf(request.frame, CHUNK)) {
+    // Calls of other requests have their turn in between, also where this one answers at once.
+    if (outputs.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    outputs.push(await version.session.answer(part));
   }
-  if (explained === null) return predictions;
-  const explains = await explained;
+  return told(version, request, outputs);
+}
+
+async function explained(version: LoadedTable, request: TableRequest): Promise<TablePrediction[]> {
+  if (request.frame.rows > MAX_EXPLAINED) throw tooMany(request.frame.rows);
+  const predictions = await predictTable(version, request, false);
+  const explains = await explainRows(version, request.frame);
   return predictions.map((prediction, row) => ({
     ...prediction,
-    ...explains(row, champion.facts.classes.indexOf(prediction.label ?? "")),
+    ...explains(row, version.facts.classes.indexOf(prediction.label ?? "")),
   }));
 }
 
-function answerOf({ facts }: LoadedTable, values: Float32Array): Omit<TablePrediction, "id"> {
-  const { task, classes, threshold } = facts;
-  if (task === "regression" || task === "count") return { value: values[0]! };
-  if (task === "binary") {
-    const probability = values[0]!;
-    return { label: classes[probability >= threshold ? 1 : 0]!, probability };
+/** What a session said of rows, in words. */
+function told(
+  { facts }: LoadedTable,
+  { warnings }: TableRequest,
+  outputs: readonly TableOutput[],
+): TablePrediction[] {
+  const id = Bun.randomUUIDv7();
+  const width = facts.task === "multiclass" ? facts.classes.length : 1;
+  const names = facts.quantiles.map(quantileName);
+  const predictions: TablePrediction[] = [];
+  for (const { values, quantiles } of outputs) {
+    for (let at = 0, from = 0; at < values.length; at += width, from += names.length) {
+      const row = predictions.length;
+      const said = answerOf(facts, values, at);
+      const prediction: Writable<TablePrediction> = { id: `${id}-${row}`, ...said };
+      if (names.length > 0) prediction.quantiles = named(names, quantiles, from);
+      const warned = warnings.get(row);
+      if (warned !== undefined) prediction.warnings = warned;
+      predictions.push(prediction);
+    }
   }
-  const best = values.indexOf(Math.max(...values));
-  const probabilities = Object.fromEntries(classes.map((name, k) => [name, values[k]!]));
-  return { label: classes[best]!, probability: values[best]!, probabilities };
+  return predictions;
+}
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** The answer that begins at `at`. */
+function answerOf(
+  { task, classes, threshold }: TableFacts,
+  values: Float32Array,
+  at: number,
+): Omit<TablePrediction, "id"> {
+  const value = values[at]!;
+  if (task === "regression" || task === "count") return { value };
+  if (task === "binary") {
+    return { label: classes[value >= threshold ? 1 : 0]!, probability: value };
+  }
+  const all = values.subarray(at, at + classes.length);
+  const best = all.indexOf(Math.max(...all));
+  const probabilities = Object.fromEntries(classes.map((name, k) => [name, all[k]!]));
+  return { label: classes[best]!, probability: all[best]!, probabilities };
 }
 
 const named = (names: readonly string[], values: Float32Array, from: number) =>

@@ -8,6 +8,7 @@ import {
   type Cell,
   type CellForm,
   isRefusal,
+  isWithin,
   type Refusal,
   readJson,
   readText,
@@ -22,10 +23,10 @@ import {
   shown,
 } from "./instances.ts";
 
-/** Rows as the model takes them, and what is to be said of each beside its answer. */
+/** Rows as the model takes them, and what is to be said of some of them beside their answers. */
 export interface TableRequest {
   readonly frame: Frame;
-  readonly warnings: readonly (readonly string[])[];
+  readonly warnings: ReadonlyMap<number, readonly string[]>;
 }
 
 /** What a version takes, made ready once. */
@@ -36,6 +37,8 @@ interface Plan {
   /** The code of each level, by column; null for a number. */
   readonly codes: readonly (ReadonlyMap<string, number> | null)[];
   readonly ignored: ReadonlySet<string>;
+  /** Whether each column's name is one that every object has: it must be looked at closely. */
+  readonly inherited: readonly boolean[];
 }
 
 const plans = new WeakMap<TableFacts, Plan>();
@@ -51,6 +54,7 @@ function planOf(facts: TableFacts): Plan {
       column.type === "number" ? null : new Map(column.seen.map((level, code) => [level, code])),
     ),
     ignored: new Set(facts.ignored),
+    inherited: facts.columns.map(({ name }) => name in Object.prototype),
   };
   plans.set(facts, plan);
   return plan;
@@ -67,7 +71,8 @@ export function rowsOfTableJson(body: unknown, facts: TableFacts): TableRequest 
   faults.throwIfAny();
   assertRowCount(instances.length);
   const rows = makeRows(plan, instances.length);
-  for (const [i, instance] of instances.entries()) {
+  for (let i = 0; i < instances.length; i++) {
+    const instance = instances[i];
     if (isObject(instance)) addInstance(plan, rows, i, instance, faults);
     else faults.add(`instances[${i}]`, `expected an object of columns, not ${shown(instance)}`);
   }
@@ -82,22 +87,67 @@ function addInstance(
   instance: Readonly<Record<string, unknown>>,
   faults: Faults,
 ): void {
-  const path = `instances[${row}]`;
+  const { columns } = plan.facts;
   let known = 0;
-  for (const name of Object.keys(instance)) {
-    if (plan.places.has(name)) known++;
-    else if (!plan.ignored.has(name)) faults.add(`${path}.${name}`, strangeName(name, plan));
+  for (let place = 0; place < columns.length; place++) {
+    const { name } = columns[place]!;
+    // Objects have no order: read by name, so that each column's cells are of one kind.
+    const isThere = !plan.inherited[place] || Object.hasOwn(instance, name);
+    const value = isThere ? instance[name] : undefined;
+    if (value !== undefined) known++;
+    if (!putPlain(plan, rows, row, place, value)) {
+      putJson(plan, rows, row, place, value, faults);
+    }
+  }
+  const names = Object.keys(instance);
+  if (known === names.length && known > 0) return;
+  const path = `instances[${row}]`;
+  for (const name of names) {
+    if (plan.places.has(name) || plan.ignored.has(name)) continue;
+    faults.add(`${path}.${name}`, strangeName(name, plan));
   }
   if (known === 0) faults.add(path, "names no column that the model learned from");
-  for (const [place, column] of plan.facts.columns.entries()) {
-    const { name } = column;
-    const given = Object.hasOwn(instance, name);
-    // Objects have no order: read by name, so that each column's cells are of one kind.
-    const cell = readJson(column, given ? instance[name] : null, plan.form);
-    if (!given && isRefusal(cell)) faults.add(`${path}.${name}`, "is missing and is required");
-    else put(plan, rows, row, place, cell, () => `${path}.${name}`, faults);
-    if (!given && !isRefusal(cell)) warn(rows, row, `${name} was not given; taken as missing`);
+}
+
+/** Puts what is as it should be: a number within its bounds, a level that was learned from. */
+function putPlain(
+  { facts, codes }: Plan,
+  rows: Rows,
+  row: number,
+  place: number,
+  value: unknown,
+): boolean {
+  const wanted = facts.columns[place]!;
+  const column = rows.frame.columns[place]!;
+  if (column.kind === "category") {
+    const code = typeof value === "string" ? codes[place]!.get(value) : undefined;
+    if (code === undefined) return false;
+    column.codes[row] = code;
+    return true;
   }
+  if (typeof value !== "number" || wanted.type !== "number" || !isWithin(wanted, value)) {
+    return false;
+  }
+  column.values[row] = value + 0;
+  return true;
+}
+
+/** Puts anything else, or says what is wrong with it. */
+function putJson(
+  plan: Plan,
+  rows: Rows,
+  row: number,
+  place: number,
+  value: unknown,
+  faults: Faults,
+): void {
+  const column = plan.facts.columns[place]!;
+  const { name } = column;
+  const path = `instances[${row}].${name}`;
+  const cell = readJson(column, value, plan.form);
+  if (value !== undefined) put(plan, rows, row, place, cell, () => path, faults);
+  else if (isRefusal(cell)) faults.add(path, "is missing and is required");
+  else warn(rows, row, `${name} was not given; taken as missing`);
 }
 
 /** The rows of a CSV text with a header, in the form of the table's own files. */
@@ -159,7 +209,7 @@ const strangeName = (name: string, { facts }: Plan): string =>
 /** A request that is being filled: columns of missing cells. */
 interface Rows extends TableRequest {
   readonly frame: { readonly rows: number; readonly columns: (NumberColumn | CategoryColumn)[] };
-  readonly warnings: string[][];
+  readonly warnings: Map<number, string[]>;
 }
 
 const makeRows = ({ facts }: Plan, rows: number): Rows => ({
@@ -176,7 +226,7 @@ const makeRows = ({ facts }: Plan, rows: number): Rows => ({
           },
     ),
   },
-  warnings: Array.from({ length: rows }, () => []),
+  warnings: new Map(),
 });
 
 function put(
@@ -208,6 +258,8 @@ function put(
   else warn(rows, row, `${column.name}: ${said}; taken as missing`);
 }
 
-const warn = ({ warnings }: Rows, row: number, text: string): void => {
-  warnings[row]?.push(text);
-};
+function warn({ warnings }: Rows, row: number, text: string): void {
+  const told = warnings.get(row);
+  if (told === undefined) warnings.set(row, [text]);
+  else told.push(text);
+}

@@ -2,8 +2,8 @@
  * Bytes of a version -> something that answers, whichever kind of model it is.
  */
 import { type Explainer, explainerOf } from "../learn/shap.ts";
+import type { TableModel } from "../learn/table/answers.ts";
 import { readMetadata } from "../onnx/metadata.ts";
-import { readModel } from "../onnx/read.ts";
 import { type ArtifactFacts, assertSameFeatures, KEY, readFacts } from "./artifact.ts";
 import { type Plain, plainOf } from "./plain.ts";
 import type { Runtime } from "./runtime.ts";
@@ -71,20 +71,14 @@ async function openTable(runtime: Runtime, bytes: Uint8Array): Promise<LoadedTab
     session,
     plain: plainOf(runtime, session.inference, bytes),
     explainers: () => {
-      explainers ??= explainersOf(facts, bytes);
+      explainers ??= explainersOf(session.model);
       return explainers;
     },
   };
 }
 
 /** One a class where there are several, else one. */
-function explainersOf(facts: TableFacts, bytes: Uint8Array): Explainer[] {
-  const columns = missingRow(facts).columns.map((column) =>
-    column.kind === "number"
-      ? { name: column.name, kind: column.kind }
-      : { name: column.name, kind: column.kind, levels: column.levels },
-  );
-  const model = readModel(bytes, columns);
+function explainersOf(model: TableModel | null): Explainer[] {
   if (model === null) throw unusable("it holds no model that can be explained");
   return (model.kind === "softmax" ? model.models : [model]).map(explainerOf);
 }

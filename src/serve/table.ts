@@ -6,12 +6,15 @@ import type { InferenceSession } from "onnxruntime-node";
 import * as v from "valibot";
 import { reasonOf, SluiceError } from "../errors.ts";
 import { canonicalJson } from "../feature/digest.ts";
-import type { Frame } from "../learn/types.ts";
+import type { TableModel } from "../learn/table/answers.ts";
+import type { ColumnShape, Frame } from "../learn/types.ts";
 import { readMetadata } from "../onnx/metadata.ts";
+import { readModel } from "../onnx/read.ts";
 import { outputOf, QUANTILES } from "../onnx/table.ts";
 import { KEY } from "./artifact.ts";
 import type { Runtime } from "./runtime.ts";
 import { type Inference, openInference, unusable } from "./session.ts";
+import { assertEqual, treeAnswers } from "./trees.ts";
 
 const column = v.variant("type", [
   v.object({
@@ -90,10 +93,18 @@ export interface TableOutput {
 /** A loaded table model. */
 export interface TableSession {
   readonly inference: Inference;
-  /** Answers row by row: a probability, one a class, or a value. */
-  run(frame: Frame): Promise<Float32Array>;
-  /** The same with the quantiles of each row, rows x quantiles: empty where there are none. */
-  runWhole(frame: Frame): Promise<TableOutput>;
+  /**
+   * By the runtime, row by row: a probability, one a class, or a value; and the quantiles of each
+   * row, rows x quantiles, empty where there are none.
+   */
+  run(frame: Frame): Promise<TableOutput>;
+  /**
+   * The same within 1e-5, at once where the model is trees and no call of the runtime is needed.
+   * Throws `non_finite_output`.
+   */
+  answer(frame: Frame): TableOutput | Promise<TableOutput>;
+  /** What the bytes were made of, for explanations; null where they do not tell. */
+  readonly model: TableModel | null;
   /** Waits for calls under way, then frees the memory. */
   release(): Promise<void>;
 }
@@ -102,8 +113,9 @@ export interface TableSession {
 export async function openTableSession(
   runtime: Runtime,
   bytes: Uint8Array,
-  { columns, task, classes, quantiles }: TableFacts,
+  facts: TableFacts,
 ): Promise<TableSession> {
+  const { columns, task, classes, quantiles } = facts;
   const inference = await openInference(runtime, bytes);
   const { inputNames, outputNames } = inference.session;
   const output = outputOf(task);
@@ -118,25 +130,43 @@ export async function openTableSession(
     );
   }
   const width = task === "multiclass" ? classes.length : 1;
-  const runWhole = async (frame: Frame): Promise<TableOutput> => {
+  const finite = (values: Float32Array, length: number): Float32Array => {
+    if (values.length === length && values.every(Number.isFinite)) return values;
+    throw notFinite();
+  };
+  const run = async (frame: Frame): Promise<TableOutput> => {
     const given = await inference.run(feedsOf(runtime, frame));
-    const read = (name: string, size: number): Float32Array => {
-      const values = given[name]?.data as Float32Array;
-      if (values.length === frame.rows * size && values.every(Number.isFinite)) return values;
-      throw notFinite();
-    };
+    const read = (name: string, size: number): Float32Array =>
+      finite(given[name]?.data as Float32Array, frame.rows * size);
     return {
       values: read(output, width),
-      quantiles: quantiles.length === 0 ? new Float32Array() : read(QUANTILES, quantiles.length),
+      quantiles: quantiles.length === 0 ? NONE : read(QUANTILES, quantiles.length),
     };
   };
-  return {
-    inference,
-    run: async (frame) => (await runWhole(frame)).values,
-    runWhole,
-    release: inference.release,
-  };
+  try {
+    const model = readModel(bytes, shapesOf(facts));
+    const isWhole = model !== null && quantiles.length === 0;
+    const trees = isWhole ? await treeAnswers(model, facts) : null;
+    for (const probe of trees?.probes ?? []) {
+      assertEqual((await run(probe)).values, trees!.answer(probe));
+    }
+    return {
+      ...{ inference, run, model, release: inference.release },
+      answer:
+        trees === null
+          ? run
+          : (frame) => ({
+              values: finite(trees.answer(frame), frame.rows * width),
+              quantiles: NONE,
+            }),
+    };
+  } catch (thrown) {
+    await inference.release();
+    throw thrown;
+  }
 }
+
+const NONE = new Float32Array();
 
 const notFinite = (): SluiceError =>
   new SluiceError({
@@ -170,3 +200,11 @@ export const missingRow = ({ columns }: TableFacts): Frame => ({
       : { name: column.name, kind: column.type, levels: column.seen, codes: Int32Array.of(-1) },
   ),
 });
+
+/** The columns as the model's own reading of its bytes wants them. */
+const shapesOf = ({ columns }: TableFacts): ColumnShape[] =>
+  columns.map((column) =>
+    column.type === "number"
+      ? { name: column.name, kind: column.type }
+      : { name: column.name, kind: column.type, levels: column.seen },
+  );

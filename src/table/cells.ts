@@ -81,10 +81,14 @@ export function readJson(column: TableColumn, value: unknown, form: CellForm): C
   return refusal("unknown_level", `expected a text or null, not ${shown(value)}`);
 }
 
-function checkNumber(
-  column: Extract<TableColumn, { type: "number" }>,
-  value: number,
-): Cell | Refusal {
+type NumberColumn = Extract<TableColumn, { type: "number" }>;
+
+/** Whether a number is one that the column holds. */
+export const isWithin = ({ min = -MOST, max = MOST, integer }: NumberColumn, value: number) =>
+  value >= min && value <= max && Math.abs(value) <= MOST && (!integer || Number.isInteger(value));
+
+function checkNumber(column: NumberColumn, value: number): Cell | Refusal {
+  if (isWithin(column, value)) return value;
   const { min = -MOST, max = MOST, integer } = column;
   if (!(Math.abs(value) <= MOST)) {
     return refusal("out_of_range", `expected a finite number within 2^53, not ${value}`);
@@ -92,14 +96,11 @@ function checkNumber(
   if (integer && !Number.isInteger(value)) {
     return refusal("not_whole", `expected a whole number, not ${value}`);
   }
-  if (value < min || value > max) {
-    const bounds = [
-      ...(column.min === undefined ? [] : [`at least ${min}`]),
-      ...(column.max === undefined ? [] : [`at most ${max}`]),
-    ];
-    return refusal("out_of_range", `expected ${bounds.join(" and ")}, not ${value}`);
-  }
-  return value;
+  const bounds = [
+    ...(column.min === undefined ? [] : [`at least ${min}`]),
+    ...(column.max === undefined ? [] : [`at most ${max}`]),
+  ];
+  return refusal("out_of_range", `expected ${bounds.join(" and ")}, not ${value}`);
 }
 
 function checkLevel(

@@ -43,29 +43,28 @@ export async function answersOn(
   const parts: Float32Array[] = [];
   for (let from = 0; from < frame.rows; from += CHUNK) {
     const to = Math.min(frame.rows, from + CHUNK);
-    parts.push(
-      await session.run({
-        rows: to - from,
-        columns: columns.map((column) =>
-          column.kind === "number"
-            ? { name: column.name, kind: column.kind, values: column.values.subarray(from, to) }
-            : {
-                name: column.name,
-                kind: column.kind,
-                levels: column.levels,
-                codes: column.codes.subarray(from, to),
-              },
-        ),
-      }),
-    );
+    const { values } = await session.answer({
+      rows: to - from,
+      columns: columns.map((column) =>
+        column.kind === "number"
+          ? { name: column.name, kind: column.kind, values: column.values.subarray(from, to) }
+          : {
+              name: column.name,
+              kind: column.kind,
+              levels: column.levels,
+              codes: column.codes.subarray(from, to),
+            },
+      ),
+    });
+    parts.push(values);
   }
-  const values = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
-    values.set(part, at);
+    all.set(part, at);
     at += part.length;
   }
-  return values;
+  return all;
 }
 
 /** The champion's answers on the rows that judge, or why there are none. */

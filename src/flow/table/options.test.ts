@@ -243,7 +243,7 @@ describe("the table", () => {
       const model = tableModel(COLUMNS, `${train}${SPLIT}`, `unseen = "${unseen}"`);
       const { facts } = await trainOn(model, cells(SAMPLE, words));
       const ask = () => rowsOfTableJson({ instances }, facts);
-      if (unseen === "missing") expect(ask().warnings[0]![0]).toContain("atlantis");
+      if (unseen === "missing") expect(ask().warnings.get(0)?.[0]).toContain("atlantis");
       else expect(ask).toThrow(expect.objectContaining({ code: "invalid_instances" }));
     }
   });
@@ -287,8 +287,6 @@ test("[[promote.slices]] that is not held keeps a version from being promoted", 
           use: never,
           refresh: async () => {},
           state: () => ({ champion: null, trouble: null }),
-          readAt: () => 0,
-          stop: async () => {},
         },
         tracking: {
           readArtifact: async () => new TextEncoder().encode(JSON.stringify(kept)),

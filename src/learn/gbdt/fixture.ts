@@ -3,10 +3,13 @@ import { makeKernels } from "../../../scripts/kernels.ts";
 import type { Kernels } from "./kernels.ts";
 import { callsOf, makeMemory, makeWasmKernels } from "./wasm.ts";
 
-export const wasmForTests = async (): Promise<Kernels> => {
+export const moduleForTests = async (): Promise<WebAssembly.Module> => {
   await makeKernels();
   const packed = Bun.file(`${import.meta.dir}/../../../build/assets/kernels.wasm.zst`);
-  const bytes = Bun.zstdDecompressSync(await packed.arrayBuffer());
+  return new WebAssembly.Module(Bun.zstdDecompressSync(await packed.arrayBuffer()));
+};
+
+export const wasmForTests = async (): Promise<Kernels> => {
   const memory = makeMemory();
-  return makeWasmKernels(callsOf(new WebAssembly.Module(bytes), memory), memory);
+  return makeWasmKernels(callsOf(await moduleForTests(), memory), memory);
 };
