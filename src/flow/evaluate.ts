@@ -2,6 +2,7 @@
  * Challenger against champion, paired on the same rows that neither had learned from: both sides'
  * out-of-fold answers, and for rows newer than the champion its own answers.
  */
+import { SluiceError } from "../errors.ts";
 import { seriesOf } from "../feature/candles.ts";
 import { featureFrame } from "../feature/features.ts";
 import { lookbackOf } from "../feature/spec.ts";
@@ -20,7 +21,7 @@ import type { TrainingResult } from "./job.ts";
 import { TRAINING_ARTIFACT } from "./record.ts";
 
 export interface JudgeDeps {
-  readonly champions: Champions;
+  readonly champions: Pick<Champions, "use" | "refresh" | "state">;
   readonly tracking: Tracking;
   readonly candles: CandleStore;
 }
@@ -102,9 +103,10 @@ async function championAnswers(
 ): Promise<Map<number, number>> {
   const answers = new Map<number, number>();
   if (champion.runId !== null) {
-    const { outOfFold } = await trainingOf(champion.runId, deps.tracking);
-    for (const [i, slot] of (outOfFold?.slots ?? []).entries()) {
-      answers.set(slot, outOfFold!.probability[i]!);
+    // One from outside was trained where nobody here can look.
+    const training = await trainingOf(champion.runId, deps.tracking).catch(orNone);
+    for (const [i, slot] of (training?.outOfFold?.slots ?? []).entries()) {
+      answers.set(slot, training!.outOfFold!.probability[i]!);
     }
   }
   const { facts, session } = asMarket(champion);
@@ -120,6 +122,11 @@ async function championAnswers(
   const { probability } = await session.run(matrixOf(frame), newer.length);
   for (const [i, slot] of newer.entries()) answers.set(slot, probability[i]!);
   return answers;
+}
+
+function orNone(thrown: unknown): null {
+  if (thrown instanceof SluiceError && thrown.code === "unknown_artifact") return null;
+  throw thrown;
 }
 
 async function trainingOf(runId: string, tracking: Tracking): Promise<TrainingResult> {

@@ -1,13 +1,14 @@
 /*
  * What an operator does to models by hand, under the same gates as the pipelines.
  */
-import { SluiceError } from "../errors.ts";
+import { reasonOf, SluiceError } from "../errors.ts";
 import { type VerifyReport, verifyMarket } from "../market/verify.ts";
 import { isMarket, type ModelFile, marketModels } from "../models.ts";
+import { type Foreign, type ForeignFile, isForeign } from "../registry/foreign.ts";
 import type { Gate } from "../registry/gates.ts";
 import type { Moved } from "../registry/promotion.ts";
-import { unknownVersion } from "../registry/version-rows.ts";
-import { unknownModel } from "../serve/forecast.ts";
+import { unknownVersion, type Version } from "../registry/version-rows.ts";
+import { unknownModel } from "../serve/versions.ts";
 import { assertMarket, marketsOf } from "./control.ts";
 import { judgeRun } from "./evaluate.ts";
 import type { StepDeps } from "./steps.ts";
@@ -20,6 +21,8 @@ export interface Operations {
    * which the history keeps. `gate_failed` (422), `not_the_champion` (409), `unknown_version`.
    */
   promote(model: string, request: PromoteOrder): Promise<Moved>;
+  /** Registers an ONNX file as a version; `onnx_refused`, `artifact_corrupt` (422). */
+  register(file: ForeignFile): Promise<Foreign>;
   /** Makes the champion before the current one champion again. */
   rollback(model: string, request: { actor: string; expected?: number }): Promise<Moved>;
   /** The state of a market's stored candles, or of all markets (null). */
@@ -39,34 +42,40 @@ export interface OperationDeps {
   readonly models: ReadonlyMap<string, ModelFile>;
   readonly steps: StepDeps;
   readonly tableSteps: TableStepDeps;
+  readonly register: (file: ForeignFile) => Promise<Foreign>;
+  /** Loads a version and tries it, as it lies in the store; throws when it cannot be served. */
+  readonly tryVersion: (version: Version) => Promise<void>;
 }
 
-export function makeOperations({ models, steps, tableSteps }: OperationDeps): Operations {
-  const { promotion, versions, candles, clock } = steps;
+export function makeOperations(deps: OperationDeps): Operations {
+  const { models, steps, tableSteps } = deps;
+  const { promotion, versions, tracking, candles, clock } = steps;
 
-  function modelOf(name: string): ModelFile {
-    const model = models.get(name);
-    if (model === undefined) throw unknownModel(name, models);
-    return model;
+  async function assertModel(name: string): Promise<void> {
+    if (models.has(name) || (await versions.isRegistered(name))) return;
+    throw unknownModel(name, models);
   }
 
-  async function failedGates(model: ModelFile, version: number): Promise<Gate[]> {
-    const found = await versions.version(model.name, version);
-    if (found === null) throw unknownVersion(model.name, version);
-    // A version without a run was not trained here: nothing is known of how it was judged.
-    if (found.runId === null) return [];
-    const trained = { runId: found.runId, version };
+  /** What a version must pass now; for one from outside, and one without a model file, serving. */
+  async function gatesOf(found: Version): Promise<readonly Gate[]> {
+    const model = models.get(found.name);
+    const run = found.runId === null ? null : await tracking.run(found.runId);
+    if (model === undefined || run === null || isForeign(run)) return [await serves(found, deps)];
+    const trained = { runId: run.runId, version: found.version };
     const { gates } = isMarket(model)
       ? await judgeRun(model, trained, await steps.verify(model), steps)
       : await judgeTableRun(model, trained, tableSteps);
-    await versions.recordGates(model.name, version, gates);
-    return gates.filter((gate) => !gate.passed);
+    return gates;
   }
 
   return {
     promote: async (name, { version, expected, force = false, actor }) => {
-      const model = modelOf(name);
-      const failed = await failedGates(model, version);
+      await assertModel(name);
+      const found = await versions.version(name, version);
+      if (found === null) throw unknownVersion(name, version);
+      const gates = await gatesOf(found);
+      await versions.recordGates(name, version, gates);
+      const failed = gates.filter((gate) => !gate.passed);
       if (failed.length > 0 && !force) throw gateFailed(name, version, failed);
       return promotion.promote({
         name,
@@ -75,12 +84,16 @@ export function makeOperations({ models, steps, tableSteps }: OperationDeps): Op
         actor,
         reason:
           failed.length === 0
-            ? "passed the gates, promoted by hand"
+            ? passedReason(gates)
             : `forced although gates failed: ${failed.map((gate) => gate.name).join(", ")}`,
         forced: failed.length > 0,
       });
     },
-    rollback: async (name, request) => promotion.rollback({ name: modelOf(name).name, ...request }),
+    register: deps.register,
+    rollback: async (name, request) => {
+      await assertModel(name);
+      return promotion.rollback({ name, ...request });
+    },
     verify: async (market) => {
       if (market !== null) assertMarket(market, models);
       const now = clock.now();
@@ -92,6 +105,31 @@ export function makeOperations({ models, steps, tableSteps }: OperationDeps): Op
     },
   };
 }
+
+/** Whether it can be served: all that can be asked of a version that was not trained here. */
+async function serves(found: Version, { tryVersion }: OperationDeps): Promise<Gate> {
+  const fault = await tryVersion(found).then(
+    () => null,
+    (thrown) => reasonOf(thrown),
+  );
+  return {
+    name: "serves",
+    passed: fault === null,
+    detail:
+      fault === null
+        ? "The stored file loads, has the registered inputs and outputs, and answers."
+        : `The stored file cannot be served: ${fault}`,
+    value: fault === null ? "serves" : "refused",
+    accepted: "serves",
+  };
+}
+
+/** What the history keeps: also that nobody here knows how a version was made. */
+const passedReason = (gates: readonly Gate[]): string =>
+  gates.some(({ name }) => name === "serves")
+    ? "it loads and answers under its signature; gates of data and training could not be " +
+      "judged; promoted by hand"
+    : "passed the gates, promoted by hand";
 
 /** The earliest instant from which any model wants the market's candles. */
 export const sinceOf = (market: string, models: ReadonlyMap<string, ModelFile>): number =>

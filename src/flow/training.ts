@@ -19,6 +19,7 @@ import type { Frame, TreeModel } from "../learn/types.ts";
 import type { MarketFile } from "../models.ts";
 import { matrixOf } from "../onnx/matrix.ts";
 import { encodeMarketModel, type MarketParts } from "../onnx/model.ts";
+import { partsMetadata } from "../onnx/parts.ts";
 import { referencePredict } from "../onnx/reference.ts";
 import { type ArtifactFacts, artifactMetadata } from "../serve/artifact.ts";
 import { loadRuntime } from "../serve/runtime.ts";
@@ -51,7 +52,8 @@ export async function runTraining(
   const report = marketReport(outOfFold);
   const facts = factsOf(model, spec, dataset, fit, report);
   const parts = partsOf(fit);
-  const artifact = encodeMarketModel({ ...parts, metadata: artifactMetadata(facts) });
+  const metadata = { ...artifactMetadata(facts), ...partsMetadata(parts) };
+  const artifact = encodeMarketModel({ ...parts, metadata });
   onProgress(0.97, "comparing the artifact with the trainer");
   const parity = await parityOf(artifact, parts, dataset.frame, cacheFolder);
   return {

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { isMarket, type ModelFile } from "../models.ts";
 import { keysIn, pageOf } from "../registry/page.ts";
 import { CHAMPION } from "../registry/promotion.ts";
-import { unknownModel } from "../serve/forecast.ts";
+import { unknownModel } from "../serve/versions.ts";
 import { type Instant, iso } from "../types.ts";
 import { historyAnswer, modelAnswer, modelsAnswer, versionsAnswer } from "./answers.ts";
 import { exact, page } from "./fields.ts";
@@ -25,7 +25,7 @@ export const modelRoutes: readonly GuardedRoute[] = [
     summary: "Every model",
     gives: modelsAnswer,
     handle: async ({ services }) => ({
-      items: await Promise.all([...services.models.values()].map((m) => modelView(m, services))),
+      items: await Promise.all((await namesOf(services)).map((name) => modelView(name, services))),
       next: null,
     }),
   }),
@@ -36,7 +36,10 @@ export const modelRoutes: readonly GuardedRoute[] = [
     tag: "models",
     summary: "One model",
     gives: modelAnswer,
-    handle: ({ services, params }) => modelView(modelOf(params.model, services), services),
+    handle: async ({ services, params }) => {
+      await assertModel(params.model, services);
+      return modelView(params.model, services);
+    },
   }),
   route({
     method: "GET",
@@ -47,8 +50,8 @@ export const modelRoutes: readonly GuardedRoute[] = [
     query: exact(page),
     gives: versionsAnswer,
     handle: async ({ services, params, query }) => {
-      const { name } = modelOf(params.model, services);
-      const { items, next } = await services.versions.versions(name, query);
+      await assertModel(params.model, services);
+      const { items, next } = await services.versions.versions(params.model, query);
       return { items: items.map(versionView), next };
     },
   }),
@@ -61,14 +64,30 @@ export const modelRoutes: readonly GuardedRoute[] = [
     query: exact(page),
     gives: historyAnswer,
     handle: async ({ services, params, query }) => {
-      const { name } = modelOf(params.model, services);
+      await assertModel(params.model, services);
       const before = keysIn(query.before, idKey)?.[0] ?? Number.POSITIVE_INFINITY;
-      const rows = (await services.promotion.history(name)).filter((row) => row.id < before);
+      const rows = (await services.promotion.history(params.model)).filter(
+        (row) => row.id < before,
+      );
       const { items, next } = pageOf(rows, query.limit, (row) => [row.id]);
       return { items: items.map(historyView), next };
     },
   }),
 ];
+
+/** Models of model files, then those that are only registered. */
+async function namesOf({ models, versions }: HttpServices): Promise<string[]> {
+  return [...new Set([...models.keys(), ...(await versions.names())])];
+}
+
+/** `unknown_model` (404) where there is neither a model file nor a registered model of that name. */
+export async function assertModel(
+  name: string,
+  { models, versions }: Pick<HttpServices, "models" | "versions">,
+): Promise<void> {
+  if (models.has(name) || (await versions.isRegistered(name))) return;
+  throw unknownModel(name, models);
+}
 
 /** The model file of that name, or `unknown_model` (404). */
 export function modelOf(name: string, { models }: Pick<HttpServices, "models">): ModelFile {
@@ -78,12 +97,12 @@ export function modelOf(name: string, { models }: Pick<HttpServices, "models">):
 }
 
 /**
- * A model as it stands. The champion is the one that the alias names; `trouble` tells why another
+ * A model as it stands; one without a model file is of kind `registered`. The champion is the one that the alias names; `trouble` tells why another
  * one may still serve.
  */
-async function modelView(model: ModelFile, services: HttpServices) {
+async function modelView(name: string, services: HttpServices) {
   const { promotion, versions, tracking, runs, forecasts, champions, clock } = services;
-  const { name } = model;
+  const model = services.models.get(name);
   const [champion, aliases, newest, paused, live] = await Promise.all([
     promotion.champion(name),
     promotion.aliases(name),
@@ -98,9 +117,9 @@ async function modelView(model: ModelFile, services: HttpServices) {
   const [last] = newest;
   return {
     name,
-    kind: model.kind,
-    description: model.description,
-    market: isMarket(model) ? model.collect.market : null,
+    kind: model?.kind ?? "registered",
+    description: model?.description ?? "",
+    market: model !== undefined && isMarket(model) ? model.collect.market : null,
     [CHAMPION]: champion === null ? null : { ...champion, since: iso(champion.since) },
     challenger:
       challenger === undefined
@@ -110,7 +129,7 @@ async function modelView(model: ModelFile, services: HttpServices) {
     metrics: run === null ? {} : metricsView(run.metrics),
     signature: version?.signature ?? null,
     schedule:
-      model.schedule === undefined
+      model?.schedule === undefined
         ? null
         : {
             cron: model.schedule.cron,

@@ -4,7 +4,7 @@
 import { reasonOf, SluiceError } from "../errors.ts";
 import type { Dimension } from "./graph.ts";
 import type { ElementType } from "./schema.ts";
-import { ELEMENT_TYPES, MODEL_PROTO } from "./schema.ts";
+import { ELEMENT_TYPES, SUMMARY_PROTO } from "./schema.ts";
 
 /** One input or output. A dimension of null is open and has no name. */
 export interface ValueShape {
@@ -82,7 +82,7 @@ function decode(bytes: Uint8Array): ModelJson {
   let model: ModelJson;
   try {
     // Numbers, whether or not the library finds its class for 64-bit integers.
-    model = MODEL_PROTO.toObject(MODEL_PROTO.decode(bytes), { longs: Number }) as ModelJson;
+    model = SUMMARY_PROTO.toObject(SUMMARY_PROTO.decode(bytes), { longs: Number }) as ModelJson;
   } catch (thrown) {
     throw corrupt(bytes, reasonOf(thrown));
   }

@@ -85,6 +85,26 @@ export const MODEL_PROTO: Type = Root.fromJSON({
   nested: { onnx: { nested: ONNX } },
 }).lookupType("onnx.ModelProto");
 
+/**
+ * `ModelProto` without what takes room, its nodes and the numbers of its tensors: those bytes are
+ * passed over, so that asking a model of some megabytes for its signature takes no time.
+ */
+export const SUMMARY_PROTO: Type = Root.fromJSON({
+  nested: {
+    onnx: {
+      nested: {
+        ...ONNX,
+        GraphProto: message({
+          initializer: many(5, "TensorProto"),
+          input: many(11, "ValueInfoProto"),
+          output: many(12, "ValueInfoProto"),
+        }),
+        TensorProto: message({ name: one(8, "string") }),
+      },
+    },
+  },
+}).lookupType("onnx.ModelProto");
+
 /** IR version 10 with ai.onnx 21 and ai.onnx.ml 5: the first release that has `TreeEnsemble`. */
 export const IR_VERSION = 10;
 export const OPSETS = [

@@ -20,6 +20,7 @@ export type GateName =
   | "two_classes"
   | "too_good"
   | "slices"
+  | "serves"
   | "against_champion";
 
 export interface GateInput {

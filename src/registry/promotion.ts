@@ -51,6 +51,13 @@ export interface RollbackRequest {
   readonly expected?: number | undefined;
 }
 
+/** Where an alias points, with what it takes to load that. */
+export interface Pointer extends Champion {
+  readonly name: string;
+  readonly alias: string;
+  readonly runId: string | null;
+}
+
 export type AliasRow = typeof aliases.$inferSelect;
 export type HistoryRow = typeof aliasHistory.$inferSelect;
 export type Promotion = ReturnType<typeof makePromotion>;
@@ -86,6 +93,26 @@ export function makePromotion({
       .where(and(eq(aliases.name, modelName(name)), eq(aliases.alias, CHAMPION)));
     const row = rows[0];
     return row === undefined ? null : { ...row, digest: row.digest! };
+  }
+
+  /** Every alias of every model. */
+  async function pointers(): Promise<Pointer[]> {
+    const rows = await orm
+      .select({
+        name: aliases.name,
+        alias: aliases.alias,
+        version: aliases.version,
+        digest: modelVersions.digest,
+        since: aliases.since,
+        runId: modelVersions.runId,
+      })
+      .from(aliases)
+      .innerJoin(
+        modelVersions,
+        and(eq(modelVersions.name, aliases.name), eq(modelVersions.version, aliases.version)),
+      )
+      .orderBy(asc(aliases.name), asc(aliases.alias));
+    return rows.flatMap(({ digest, ...row }) => (digest === null ? [] : { ...row, digest }));
   }
 
   /** All aliases of a model, by name. */
@@ -200,7 +227,7 @@ export function makePromotion({
     return { ...moved, since, changed: true };
   }
 
-  return { champion, aliases: aliasesOf, promote, setAlias, rollback, history };
+  return { champion, pointers, aliases: aliasesOf, promote, setAlias, rollback, history };
 }
 
 async function pointer(tx: Orm, name: string, alias: string): Promise<AliasRow | null> {

@@ -15,8 +15,8 @@ import { assertActive, type RunRow } from "./runs.ts";
 import { completeSignature, type Signature } from "./signature.ts";
 import { lockModel, type Version, versionOf, versionOfRun } from "./version-rows.ts";
 
-/** Loads the bytes and predicts with them; throws when they cannot be served. */
-export type Check = (bytes: Uint8Array, signature: Signature) => Promise<void>;
+/** Loads the bytes and predicts with them; throws when they cannot be served under that name. */
+export type Check = (bytes: Uint8Array, signature: Signature, name: string) => Promise<void>;
 
 export interface Registration {
   readonly name: string;
@@ -59,7 +59,7 @@ export function makeRegister({
     if (there !== null) return there;
     return storeBytes(objects, wanted.bytes, async (digest) => {
       // The bytes as a server will get them, not those that are still at hand.
-      await check(await objects.get(digest), signature);
+      await check(await objects.get(digest), signature, wanted.name);
       return database.orm.transaction(async (tx) => {
         await wanted.guard?.(tx);
         return insertVersion(tx, { ...wanted, signature }, digest, run);

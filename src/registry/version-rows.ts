@@ -66,6 +66,21 @@ export async function versionOfRun(
   return (await withAliases(within, name, rows))[0] ?? null;
 }
 
+/** The newest version that has these bytes, or null. */
+export async function versionOfDigest(
+  within: Orm,
+  name: string,
+  digest: string,
+): Promise<Version | null> {
+  const rows = await within
+    .select()
+    .from(modelVersions)
+    .where(and(servable(name), eq(modelVersions.digest, digest)))
+    .orderBy(desc(modelVersions.version))
+    .limit(1);
+  return (await withAliases(within, name, rows))[0] ?? null;
+}
+
 /** At most `limit` versions below `before` (null: from the newest), newest first. */
 export async function versionsBelow(
   within: Orm,

@@ -86,6 +86,24 @@ export function makeVersions(deps: {
     });
   }
 
+  /** Whether a model of that name is registered, by a training or from outside. */
+  async function isRegistered(name: string): Promise<boolean> {
+    const rows = await orm
+      .select({ name: registeredModels.name })
+      .from(registeredModels)
+      .where(eq(registeredModels.name, modelName(name)));
+    return rows.length > 0;
+  }
+
+  /** The names of all registered models, in order. */
+  async function names(): Promise<string[]> {
+    const rows = await orm
+      .select({ name: registeredModels.name })
+      .from(registeredModels)
+      .orderBy(asc(registeredModels.name));
+    return rows.map(({ name }) => name);
+  }
+
   /** Every registered model, by name. */
   async function models(): Promise<RegisteredModel[]> {
     const rows = await orm.select().from(registeredModels).orderBy(asc(registeredModels.name));
@@ -118,6 +136,8 @@ export function makeVersions(deps: {
     ofRun,
     versions: list,
     recordGates,
+    isRegistered,
+    names,
     models,
   };
 }

@@ -1,18 +1,24 @@
 /*
- * Forecasts of the next candle by the champion. A forecast is stored, with the digests of its
- * inputs and of its model, before it is answered; asked again on the same inputs, it is the same.
+ * Forecasts of the next candle. The champion's is stored, with the digests of its inputs and of its
+ * model, before it is answered; asked again on the same inputs, it is the same. That of another
+ * version is what it would have said: it is answered and not stored, since the live record tells
+ * how those turned out that were given as the model's word.
  */
 import { SluiceError } from "../errors.ts";
 import { type Series, seriesOf } from "../feature/candles.ts";
 import { featuresAt } from "../feature/features.ts";
 import { lookbackOf } from "../feature/spec.ts";
 import { isMarket, type ModelFile } from "../models.ts";
+import { CHAMPION } from "../registry/promotion.ts";
 import type { CandleStore } from "../store/candles.ts";
 import type { Forecasts, NewForecast } from "../store/forecasts.ts";
 import { sha256 } from "../store/objects.ts";
 import { type Candle, type Instant, iso, newestClosed, UNIT_MS } from "../types.ts";
-import type { Champion, Champions } from "./champions.ts";
+import type { Champions, Served } from "./champions.ts";
 import { asMarket, type LoadedMarket } from "./loaded.ts";
+import type { ServedVersions } from "./versions.ts";
+
+export { unknownModel } from "./versions.ts";
 
 /** The answer of `GET /v1/models/{m}/forecast`. Prices in the quote currency. */
 export interface ForecastAnswer {
@@ -31,29 +37,42 @@ export interface ForecastAnswer {
     readonly better: boolean;
   };
   readonly abstain: { readonly reason: string; readonly detail: string } | null;
+  /**
+   * Where it was asked for, and null when abstaining: the log-odds of up that the version begins
+   * with, and what each feature adds to them.
+   */
+  readonly base?: number | null;
+  readonly contributions?: Readonly<Record<string, number>> | null;
 }
 
 export interface ForecastDeps {
   readonly models: ReadonlyMap<string, ModelFile>;
-  readonly champions: Champions;
+  readonly champions: Pick<Champions, "state">;
+  readonly served: ServedVersions;
   readonly candles: CandleStore;
   readonly forecasts: Forecasts;
   readonly clock: { now(): Instant };
 }
 
 export interface Forecaster {
-  forecast(model: string): Promise<ForecastAnswer>;
+  /** By the champion, or by the version of that number or alias. */
+  forecast(model: string, version?: string | null, isExplained?: boolean): Promise<ForecastAnswer>;
   /** Forgets what is kept in memory: candles have come in. */
   candlesChanged(): void;
 }
 
-type MarketChampion = Champion & LoadedMarket;
+type ServedMarket = Served & LoadedMarket;
 
 interface Kept {
   readonly slot: Instant;
-  readonly digest: string;
   readonly until: number;
-  readonly answer: Promise<ForecastAnswer>;
+  readonly made: Promise<Made>;
+}
+
+/** A forecast, and what it was made of. */
+interface Made {
+  readonly answer: ForecastAnswer;
+  readonly features: Float32Array;
 }
 
 /** How long an answer is given again before the candles are read anew (other replicas collect). */
@@ -61,41 +80,52 @@ const KEEP_MS = 5_000;
 
 export function makeForecaster(deps: ForecastDeps): Forecaster {
   const kept = new Map<string, Kept>();
+
+  /** The answer of this version for the slot: that of a moment ago, or a new one. */
+  function forecastBy(served: ServedMarket, slot: Instant, isStored: boolean) {
+    const { model, version } = served;
+    const key = `${model}@${version} ${isStored}`;
+    const now = Date.now();
+    const known = kept.get(key);
+    if (known !== undefined && known.slot === slot && known.until > now) return known.made;
+    for (const [other, { until }] of kept) if (until <= now) kept.delete(other);
+    const made = makeForecast(served, slot, isStored, deps);
+    kept.set(key, { slot, until: now + KEEP_MS, made });
+    // A failure is not kept: the next request tries anew.
+    made.catch(() => kept.delete(key));
+    return made;
+  }
+
   return {
     candlesChanged: () => kept.clear(),
-    forecast: async (name) => {
+    forecast: async (name, version = null, isExplained = false) => {
       const model = deps.models.get(name);
-      if (model === undefined) throw unknownModel(name, deps.models);
-      if (!isMarket(model)) throw noForecast(name);
-      const slot = newestClosed(deps.clock.now()) + UNIT_MS;
-      const known = kept.get(name);
-      const digest = deps.champions.state(name).champion?.digest;
-      if (
-        known !== undefined &&
-        known.slot === slot &&
-        known.digest === digest &&
-        known.until > Date.now()
-      ) {
-        return known.answer;
-      }
-      return deps.champions.use(name, (champion) => {
-        const answer = makeForecast(asMarket(champion), slot, deps);
-        const until = Date.now() + KEEP_MS;
-        kept.set(name, { slot, digest: champion.digest, until, answer });
-        // A failure is not kept: the next request tries anew.
-        answer.catch(() => kept.delete(name));
-        return answer;
+      if (model !== undefined && !isMarket(model)) throw noForecast(name);
+      return deps.served.use(name, version, async (served) => {
+        // Without a model file nobody collects the candles that it would look at.
+        if (model === undefined) throw noForecast(name);
+        const champion = deps.champions.state(name).champion?.version;
+        const isStored = version === null || version === CHAMPION || served.version === champion;
+        const slot = newestClosed(deps.clock.now()) + UNIT_MS;
+        if (served.kind === "plain") throw served.trouble ?? noForecast(name);
+        const market = asMarket(served);
+        const { answer, features } = await forecastBy(market, slot, isStored);
+        if (!isExplained) return answer;
+        // Beside what is stored, which stays as it is.
+        if (answer.abstain !== null) return { ...answer, base: null, contributions: null };
+        return { ...answer, ...market.explain(features, 1)[0]! };
       });
     },
   };
 }
 
 async function makeForecast(
-  champion: MarketChampion,
+  served: ServedMarket,
   slot: Instant,
+  isStored: boolean,
   deps: ForecastDeps,
-): Promise<ForecastAnswer> {
-  const { facts } = champion;
+): Promise<Made> {
+  const { facts } = served;
   const from = slot - lookbackOf(facts.feature_spec) * UNIT_MS;
   const markets = [...new Set([facts.market, ...facts.feature_spec.peers])];
   const lists = await Promise.all(
@@ -108,10 +138,10 @@ async function makeForecast(
   const own = lists[0] ?? [];
   const last = own.at(-1) ?? null;
   const abstain = await abstainReason(last, slot, facts.market, deps);
-  const output = abstain === null ? await champion.session.run(features, 1) : null;
+  const output = abstain === null ? await served.session.run(features, 1) : null;
   const answer: ForecastAnswer = {
     id: Bun.randomUUIDv7(),
-    model: { name: champion.model, version: champion.version, digest: champion.digest },
+    model: { name: served.model, version: served.version, digest: served.digest },
     market: facts.market,
     made_at: iso(deps.clock.now()),
     last_closed: last === null ? null : { start: iso(last.start), close: last.close },
@@ -125,10 +155,11 @@ async function makeForecast(
     },
     abstain,
   };
-  const row = await deps.forecasts.store(rowOf(answer, champion, slot, features, own));
+  if (!isStored) return { answer, features };
+  const row = await deps.forecasts.store(rowOf(answer, served, slot, features, own));
   // One that was stored before comes from a column that does not keep the order of its fields.
   const { id, made_at } = row.answer as unknown as ForecastAnswer;
-  return { ...answer, id, made_at };
+  return { answer: { ...answer, id, made_at }, features };
 }
 
 /** Quantiles of the log return become prices at the target candle's close. */
@@ -159,7 +190,7 @@ async function abstainReason(
 
 function rowOf(
   answer: ForecastAnswer,
-  champion: MarketChampion,
+  champion: ServedMarket,
   slot: Instant,
   features: Float32Array,
   own: readonly Candle[],
@@ -187,20 +218,11 @@ function rowOf(
   };
 }
 
-/** A table model: it answers about rows, not about a candle to come. */
+/** It answers about rows, not about a candle to come. */
 const noForecast = (name: string): SluiceError =>
   new SluiceError({
     code: "no_forecast",
     status: 422,
-    detail: `Model ${name} is a table: it has no next candle to forecast.`,
+    detail: `Model ${name} is of no market: it has no next candle to forecast.`,
     fix: `Ask POST /v1/models/${name}/predict about rows of your own.`,
-  });
-
-/** A name that no model file has. */
-export const unknownModel = (name: string, models: ReadonlyMap<string, unknown>): SluiceError =>
-  new SluiceError({
-    code: "unknown_model",
-    status: 404,
-    detail: `There is no model "${name}".`,
-    fix: `Models here: ${[...models.keys()].join(", ")}.`,
   });

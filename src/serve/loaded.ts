@@ -1,13 +1,15 @@
 /*
  * Bytes of a version -> something that answers, whichever kind of model it is.
  */
+import { SluiceError } from "../errors.ts";
 import { type Explainer, explainerOf } from "../learn/shap.ts";
 import type { TableModel } from "../learn/table/answers.ts";
 import { readMetadata } from "../onnx/metadata.ts";
 import { type ArtifactFacts, assertSameFeatures, KEY, readFacts } from "./artifact.ts";
+import { type MarketExplainer, marketExplainer } from "./explain.ts";
 import { type Plain, plainOf } from "./plain.ts";
 import type { Runtime } from "./runtime.ts";
-import { openSession, type Session, unusable } from "./session.ts";
+import { type Inference, openSession, type Session, unusable } from "./session.ts";
 import {
   missingRow,
   openTableSession,
@@ -22,6 +24,8 @@ export interface LoadedMarket {
   readonly session: Session;
   /** The same session, asked by tensors. */
   readonly plain: Plain;
+  /** What explains its answers, read out of the bytes at the first call; `not_explainable`. */
+  readonly explain: MarketExplainer;
 }
 
 export interface LoadedTable {
@@ -34,13 +38,25 @@ export interface LoadedTable {
   explainers(): readonly Explainer[];
 }
 
-export type Loaded = LoadedMarket | LoadedTable;
+/** A model of which nothing is known but the tensors that go in and come out (foreign.ts). */
+export interface LoadedPlain {
+  readonly kind: "plain";
+  readonly session: { readonly inference: Inference; release(): Promise<void> };
+  readonly plain: Plain;
+  /** Why a file that says that it was made here is not taken as that; null of others. */
+  readonly trouble: SluiceError | null;
+}
+
+/** Made here, and what it takes and means is known. */
+export type Made = LoadedMarket | LoadedTable;
+
+export type Loaded = Made | LoadedPlain;
 
 /**
- * Loads bytes of either kind and tries them with a row in which everything is missing. Throws
- * `artifact_unusable`, `artifact_corrupt`, `feature_mismatch` or `non_finite_output`.
+ * Loads bytes made here, of either kind, and tries them with a row in which everything is missing.
+ * Throws `artifact_unusable`, `artifact_corrupt`, `feature_mismatch` or `non_finite_output`.
  */
-export async function openArtifact(runtime: Runtime, bytes: Uint8Array): Promise<Loaded> {
+export async function openArtifact(runtime: Runtime, bytes: Uint8Array): Promise<Made> {
   const loaded = isTable(bytes)
     ? await openTable(runtime, bytes)
     : await openMarket(runtime, bytes);
@@ -58,7 +74,17 @@ async function openMarket(runtime: Runtime, bytes: Uint8Array): Promise<LoadedMa
   const facts = readFacts(bytes);
   assertSameFeatures(facts);
   const session = await openSession(runtime, bytes, facts.features.length);
-  return { kind: "market", facts, session, plain: plainOf(runtime, session.inference, bytes) };
+  let explainer: MarketExplainer | null = null;
+  return {
+    kind: "market",
+    facts,
+    session,
+    plain: plainOf(runtime, session.inference, bytes),
+    explain: (features, rows) => {
+      explainer ??= marketExplainer(bytes, facts.features);
+      return explainer(features, rows);
+    },
+  };
 }
 
 async function openTable(runtime: Runtime, bytes: Uint8Array): Promise<LoadedTable> {
@@ -94,11 +120,31 @@ function isTable(bytes: Uint8Array): boolean {
 /** The model as a market's, or `artifact_unusable`: a file may have changed its kind. */
 export function asMarket<L extends Loaded>(loaded: L): L & LoadedMarket {
   if (loaded.kind === "market") return loaded as L & LoadedMarket;
-  throw unusable(`it was trained on a table (${loaded.facts.target}), not on candles`);
+  throw strange(loaded);
 }
 
 /** The model as a table's, or `artifact_unusable`. */
 export function asTable<L extends Loaded>(loaded: L): L & LoadedTable {
   if (loaded.kind === "table") return loaded as L & LoadedTable;
-  throw unusable(`it was trained on candles (${loaded.facts.market}), not on a table`);
+  throw strange(loaded);
 }
+
+/** What it is, where something else was wanted. */
+function strange(loaded: Loaded): SluiceError {
+  if (loaded.kind === "table") {
+    return unusable(`it was trained on a table (${loaded.facts.target}), not on candles`);
+  }
+  if (loaded.kind === "market") {
+    return unusable(`it was trained on candles (${loaded.facts.market}), not on a table`);
+  }
+  return loaded.trouble ?? tensorsOnly("it was not made here");
+}
+
+/** A version of which nothing is known but its tensors was asked for more. */
+export const tensorsOnly = (reason: string): SluiceError =>
+  new SluiceError({
+    code: "tensors_only",
+    status: 422,
+    detail: `The version takes tensors only: ${reason}.`,
+    fix: "Ask POST /v2/models/{model}/infer, the Open Inference Protocol.",
+  });

@@ -7,8 +7,9 @@ import { reasonOf, SluiceError } from "../errors.ts";
 import { readMetadata, type ValueShape } from "../onnx/metadata.ts";
 import type { ElementType } from "../onnx/schema.ts";
 import { KEY } from "./artifact.ts";
+import { makeBatch } from "./batch.ts";
 import type { Runtime } from "./runtime.ts";
-import { type Inference, openInference } from "./session.ts";
+import { type Inference, openInference, rangesOf } from "./session.ts";
 
 /** Elements of a tensor, row-major: texts of a string tensor, 0 and 1 of a bool tensor. */
 export type PlainData =
@@ -70,14 +71,29 @@ export function plainOf(runtime: Runtime, inference: Inference, bytes: Uint8Arra
   // Models made here answer each row by itself; of others that is not known.
   const isRowwise =
     Object.hasOwn(metadata, KEY) && [...inputs, ...outputs].every(({ shape }) => isOpen(shape));
+  // Whoever asks meanwhile is answered together (batch.ts), by the rows of models that allow it.
+  const batch = makeBatch<Asked, PlainTensors>({
+    rowsOf: ({ rows }) => rows,
+    fits: isAlike,
+    run: async (items) => {
+      const { wanted } = items[0]!;
+      if (items.length === 1) return [await runOnce(runtime, inference, items[0]!.given, wanted)];
+      const names = Object.keys(items[0]!.given);
+      const all = joined(
+        items.map(({ given }) => given),
+        names,
+      );
+      const answer = await runOnce(runtime, inference, all, wanted);
+      return rangesOf(items).map(([from, to]) => rowsOf(answer, from, to));
+    },
+  });
   return {
     signature: { inputs, outputs },
     run: async (given, wanted) => {
       const lengths = new Set(Object.values(given).map(({ shape }) => shape[0] ?? 0));
       const rows = Math.max(...lengths);
-      if (!isRowwise || lengths.size > 1 || rows <= CHUNK) {
-        return runOnce(runtime, inference, given, wanted);
-      }
+      if (!isRowwise || lengths.size > 1) return runOnce(runtime, inference, given, wanted);
+      if (rows <= CHUNK) return batch.ask({ given, wanted, rows });
       // All are begun before the first is awaited, as in predict.
       const parts = Array.from({ length: Math.ceil(rows / CHUNK) }, (_, at) =>
         runOnce(runtime, inference, rowsOf(given, at * CHUNK, (at + 1) * CHUNK), wanted),
@@ -86,6 +102,23 @@ export function plainOf(runtime: Runtime, inference: Inference, bytes: Uint8Arra
     },
   };
 }
+
+interface Asked {
+  readonly given: PlainTensors;
+  readonly wanted: readonly string[];
+  readonly rows: number;
+}
+
+/** Whether two requests are for the same outputs of tensors of the same form but for their rows. */
+const isAlike = (one: Asked, other: Asked): boolean => formOf(one) === formOf(other);
+
+const formOf = ({ given, wanted }: Asked): string =>
+  JSON.stringify([
+    wanted,
+    Object.entries(given)
+      .map(([name, { type, shape }]) => [name, type, shape.slice(1)])
+      .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+  ]);
 
 const isOpen = (shape: ValueShape["shape"]): boolean =>
   shape !== null && shape.length > 0 && typeof shape[0] !== "number";

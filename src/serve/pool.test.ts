@@ -2,19 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeGraph } from "../onnx/graph.ts";
-import type { Plain } from "./plain.ts";
-import { makePool } from "./pool.ts";
+import { foreignBytes, tableBytes } from "./fixture.ts";
+import type { Loaded } from "./loaded.ts";
+import { makePool, sessionBytes } from "./pool.ts";
 import { loadRuntime, type Runtime } from "./runtime.ts";
 
 /** A model that adds its number to what it is given. */
-const adding = (number: number): Uint8Array => {
-  const graph = makeGraph("add");
-  graph.input("x", "float32", ["N", 1]);
-  graph.node("Add", ["x", graph.constant([number], [1, 1])], { as: "y" });
-  graph.output("y", "float32", ["N", 1]);
-  return graph.encode(number === 7 ? { sluice: "{}" } : {});
-};
+const adding = (number: number) => foreignBytes(number, number === 7 ? { sluice: "{}" } : {});
+
+type Asked = Pick<Loaded, "plain">;
 
 let folder: string;
 let runtime: Runtime;
@@ -24,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const ask = async (model: Plain, rows = 1): Promise<readonly number[]> => {
+const ask = async ({ plain: model }: Asked, rows = 1): Promise<readonly number[]> => {
   const data = Float32Array.from({ length: rows }, (_, row) => row);
   const { y } = await model.run({ x: { type: "float32", shape: [rows, 1], data } }, ["y"]);
   expect(y?.shape).toEqual([rows, 1]);
@@ -63,7 +59,7 @@ describe("the pool", () => {
   test("releases nothing that is in use, and releases it when its last user has gone", async () => {
     const { pool } = made(1);
     const gate = Promise.withResolvers<void>();
-    let first: Plain | null = null;
+    let first: Asked | null = null;
     const slow = pool.use("1", async (model) => {
       first = model;
       await gate.promise;
@@ -110,6 +106,47 @@ describe("the pool", () => {
     expect(pool.held()).toHaveLength(3);
     await pool.stop();
   });
+});
+
+test("what they take together has a bound, but for one alone", async () => {
+  const [size] = [1, 2].map((number) => sessionBytes(foreignBytes(number)));
+  const objects = { get: async (digest: string) => foreignBytes(Number(digest)) };
+  const pool = makePool({ runtime, objects, most: 100, mostBytes: 3 * size! });
+  for (let number = 1; number <= 9; number++) {
+    expect(await pool.use(`${number}`, ask)).toEqual([number]);
+    expect(pool.bytes()).toBe(Math.min(number, 3) * size!);
+  }
+  expect(pool.held()).toEqual(["7", "8", "9"]);
+  await pool.stop();
+  const small = makePool({ runtime, objects, mostBytes: 1 });
+  expect([await small.use("1", ask), await small.use("2", ask)]).toEqual([[1], [2]]);
+  expect(small.held()).toEqual(["2"]);
+  await small.stop();
+});
+
+test("each kind comes whole, and one of another program still answers tensors", async () => {
+  const files: Record<string, Uint8Array> = {
+    ...{ table: tableBytes(3), foreign: foreignBytes(3), odd: foreignBytes(3, { sluice: "{}" }) },
+  };
+  const objects = { get: async (digest: string) => files[digest]! };
+  const pool = makePool({ runtime, objects });
+  const kinds = await Promise.all(
+    Object.keys(files).map((digest) =>
+      pool.use(digest, async (loaded) => [
+        loaded.kind,
+        loaded.kind === "table"
+          ? loaded.facts.target
+          : (loaded as { trouble?: Error }).trouble?.name,
+      ]),
+    ),
+  );
+  expect(kinds).toEqual([
+    ["table", "y"],
+    ["plain", undefined],
+    ["plain", "SluiceError"],
+  ]);
+  expect(await pool.use("odd", ask)).toEqual([3]);
+  await pool.stop();
 });
 
 test("a model made here is asked in pieces, another at once, and both in order", async () => {

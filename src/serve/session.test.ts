@@ -81,6 +81,28 @@ describe("a session", () => {
     await session.release();
   });
 
+  test("an answer is the same to the last bit, whoever it is joined with", async () => {
+    const session = await openSession(runtime, encodeMarketModel(MODEL), COLUMNS.length);
+    const [rows, columns] = [300, COLUMNS.length];
+    const all = matrixOf(hardFrame([trees], rows, 7));
+    const alone: number[] = [];
+    for (let row = 0; row < rows; row++) {
+      const { probability } = await session.run(all.slice(row * columns, (row + 1) * columns), 1);
+      alone.push(...probability);
+    }
+    for (const size of [2, 7, 16, 129]) {
+      const ranges = Array.from({ length: Math.ceil(rows / size) }, (_, i) => i * size);
+      const answers = await Promise.all(
+        ranges.map((from) => {
+          const part = all.slice(from * columns, (from + size) * columns);
+          return session.run(part, part.length / columns);
+        }),
+      );
+      expect(answers.flatMap(({ probability }) => [...probability])).toEqual(alone);
+    }
+    await session.release();
+  });
+
   test("is released after the calls that are under way, which all get their answer", async () => {
     const session = await openSession(runtime, encodeMarketModel(MODEL), COLUMNS.length);
     const frame = matrixOf(hardFrame([trees], 500, 1));

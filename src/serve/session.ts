@@ -4,6 +4,7 @@
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { reasonOf, SluiceError } from "../errors.ts";
+import { makeBatch, type Watch } from "./batch.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** What a market model answers, row by row: float32 widened. */
@@ -15,8 +16,10 @@ export interface MarketOutput {
 
 export interface Session {
   readonly inference: Inference;
-  /** Runs `rows` rows of features, row-major. */
-  run(features: Float32Array, rows: number): Promise<MarketOutput>;
+  /** Runs `rows` rows of features, row-major, with those of other calls that wait (batch.ts). */
+  run(features: Float32Array, rows: number, watch?: Watch): Promise<MarketOutput>;
+  /** Rows that wait for their turn. */
+  waiting(): number;
   /** Waits for calls under way, then frees the memory. */
   release(): Promise<void>;
 }
@@ -86,29 +89,79 @@ export async function openSession(
       throw unusable(`it has no output "${name}" (it has ${outputNames.join(", ")})`);
     }
   }
+  const batch = makeBatch<Features, MarketOutput>({
+    rowsOf: ({ rows }) => rows,
+    run: async (items) => {
+      const rows = items.reduce((sum, item) => sum + item.rows, 0);
+      const all = joined(items.map(({ features }) => features));
+      const feeds = { features: new runtime.Tensor("float32", all, [rows, columns]) };
+      const outputs = await inference.run(feeds);
+      return rangesOf(items).map((range) => {
+        const probability = rowsOf(outputs, "probability", 1, range);
+        const quantiles = rowsOf(outputs, "quantiles", 3, range);
+        return probability === null || quantiles === null
+          ? notFinite()
+          : { probability, quantiles };
+      });
+    },
+  });
   return {
     inference,
-    run: async (features, rows) => {
-      const feeds = { features: new runtime.Tensor("float32", features, [rows, columns]) };
-      return decode(await inference.run(feeds), rows);
+    run: (features, rows, watch) => batch.ask({ features, rows }, watch),
+    waiting: batch.waiting,
+    release: async () => {
+      await batch.drained();
+      await inference.release();
     },
-    release: inference.release,
   };
 }
 
-function decode(outputs: Record<string, Tensor>, rows: number): MarketOutput {
-  const probability = outputs["probability"]?.data as Float32Array;
-  const quantiles = outputs["quantiles"]?.data as Float32Array;
-  const finite = probability.every(Number.isFinite) && quantiles.every(Number.isFinite);
-  if (probability.length !== rows || quantiles.length !== rows * 3 || !finite) {
-    throw new SluiceError({
-      code: "non_finite_output",
-      detail: "The model gave a value that is not a finite number.",
-      fix: "Roll the model back to the version before, and report the version's run.",
-    });
-  }
-  return { probability, quantiles };
+interface Features {
+  readonly features: Float32Array;
+  readonly rows: number;
 }
+
+/** Arrays one after the other; a single one as it is. */
+export function joined(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Rows `from` to `to` of an output of `width` numbers a row; null where any is no number. */
+export function rowsOf(
+  outputs: Record<string, Tensor>,
+  name: string,
+  width: number,
+  [from, to]: readonly [from: number, to: number],
+): Float32Array | null {
+  const all = outputs[name]?.data;
+  if (!(all instanceof Float32Array)) return null;
+  const rows = all.slice(from * width, to * width);
+  return rows.length === (to - from) * width && rows.every(Number.isFinite) ? rows : null;
+}
+
+/** Where the rows of each item begin and end when they stand one after the other. */
+export function rangesOf(items: readonly { readonly rows: number }[]): [number, number][] {
+  let at = 0;
+  return items.map(({ rows }) => {
+    at += rows;
+    return [at - rows, at];
+  });
+}
+
+/** What a model gave is no number that can be told. */
+export const notFinite = (): SluiceError =>
+  new SluiceError({
+    code: "non_finite_output",
+    detail: "The model gave a value that is not a finite number.",
+    fix: "Roll the model back to the version before, and report the version's run.",
+  });
 
 /** The bytes are no model that this program can serve. */
 export const unusable = (reason: string, cause?: unknown): SluiceError =>

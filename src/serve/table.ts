@@ -7,13 +7,22 @@ import * as v from "valibot";
 import { reasonOf, SluiceError } from "../errors.ts";
 import { canonicalJson } from "../feature/digest.ts";
 import type { TableModel } from "../learn/table/answers.ts";
-import type { ColumnShape, Frame } from "../learn/types.ts";
+import type { CategoryColumn, ColumnShape, Frame, NumberColumn } from "../learn/types.ts";
 import { readMetadata } from "../onnx/metadata.ts";
 import { readModel } from "../onnx/read.ts";
 import { outputOf, QUANTILES } from "../onnx/table.ts";
 import { KEY } from "./artifact.ts";
+import { makeBatch, type Watch } from "./batch.ts";
 import type { Runtime } from "./runtime.ts";
-import { type Inference, openInference, unusable } from "./session.ts";
+import {
+  type Inference,
+  joined,
+  notFinite,
+  openInference,
+  rangesOf,
+  rowsOf,
+  unusable,
+} from "./session.ts";
 import { assertEqual, treeAnswers } from "./trees.ts";
 
 const column = v.variant("type", [
@@ -99,10 +108,12 @@ export interface TableSession {
    */
   run(frame: Frame): Promise<TableOutput>;
   /**
-   * The same within 1e-5, at once where the model is trees and no call of the runtime is needed.
-   * Throws `non_finite_output`.
+   * The same within 1e-5: at once where the model is trees and no call of the runtime is needed,
+   * else with the rows of others that wait (batch.ts). Throws `non_finite_output`.
    */
-  answer(frame: Frame): TableOutput | Promise<TableOutput>;
+  answer(frame: Frame, watch?: Watch): TableOutput | Promise<TableOutput>;
+  /** Rows that wait for their turn. */
+  waiting(): number;
   /** What the bytes were made of, for explanations; null where they do not tell. */
   readonly model: TableModel | null;
   /** Waits for calls under way, then frees the memory. */
@@ -130,19 +141,21 @@ export async function openTableSession(
     );
   }
   const width = task === "multiclass" ? classes.length : 1;
-  const finite = (values: Float32Array, length: number): Float32Array => {
-    if (values.length === length && values.every(Number.isFinite)) return values;
-    throw notFinite();
+  const runAll = async (frames: readonly Frame[]): Promise<(TableOutput | SluiceError)[]> => {
+    const given = await inference.run(feedsOf(runtime, frames));
+    return rangesOf(frames).map((range) => {
+      const values = rowsOf(given, output, width, range);
+      const spread =
+        quantiles.length === 0 ? NONE : rowsOf(given, QUANTILES, quantiles.length, range);
+      return values === null || spread === null ? notFinite() : { values, quantiles: spread };
+    });
   };
   const run = async (frame: Frame): Promise<TableOutput> => {
-    const given = await inference.run(feedsOf(runtime, frame));
-    const read = (name: string, size: number): Float32Array =>
-      finite(given[name]?.data as Float32Array, frame.rows * size);
-    return {
-      values: read(output, width),
-      quantiles: quantiles.length === 0 ? NONE : read(QUANTILES, quantiles.length),
-    };
+    const [answer] = await runAll([frame]);
+    if (answer === undefined || answer instanceof SluiceError) throw answer ?? notFinite();
+    return answer;
   };
+  const batch = makeBatch<Frame, TableOutput>({ rowsOf: ({ rows }) => rows, run: runAll });
   try {
     const model = readModel(bytes, shapesOf(facts));
     const isWhole = model !== null && quantiles.length === 0;
@@ -151,14 +164,21 @@ export async function openTableSession(
       assertEqual((await run(probe)).values, trees!.answer(probe));
     }
     return {
-      ...{ inference, run, model, release: inference.release },
+      ...{ inference, run, model, waiting: batch.waiting },
+      release: async () => {
+        await batch.drained();
+        await inference.release();
+      },
       answer:
         trees === null
-          ? run
-          : (frame) => ({
-              values: finite(trees.answer(frame), frame.rows * width),
-              quantiles: NONE,
-            }),
+          ? batch.ask
+          : (frame, watch) => {
+              const began = performance.now();
+              const values = trees.answer(frame);
+              watch?.run(frame.rows, (performance.now() - began) / 1000);
+              if (!values.every(Number.isFinite)) throw notFinite();
+              return { values, quantiles: NONE };
+            },
     };
   } catch (thrown) {
     await inference.release();
@@ -168,28 +188,26 @@ export async function openTableSession(
 
 const NONE = new Float32Array();
 
-const notFinite = (): SluiceError =>
-  new SluiceError({
-    code: "non_finite_output",
-    detail: "The model gave a value that is not a finite number.",
-    fix: "Roll the model back to the version before, and report the version's run.",
-  });
-
-/** A tensor a column: numbers as they are, categories as the text of their level. */
-function feedsOf(runtime: Runtime, { rows, columns }: Frame): InferenceSession.FeedsType {
+/** A tensor a column, of the rows of all frames: numbers as they are, categories as their texts. */
+function feedsOf(runtime: Runtime, frames: readonly Frame[]): InferenceSession.FeedsType {
+  const rows = frames.reduce((sum, frame) => sum + frame.rows, 0);
   const feeds: Record<string, InstanceType<Runtime["Tensor"]>> = {};
-  for (const column of columns) {
-    if (column.kind === "number") {
-      feeds[column.name] = new runtime.Tensor("float32", column.values, [rows, 1]);
-      continue;
+  for (const [place, { name, kind }] of (frames[0]?.columns ?? []).entries()) {
+    const columns = frames.map((frame) => frame.columns[place]!);
+    if (kind === "number") {
+      const parts = columns.map((column) => (column as NumberColumn).values);
+      feeds[name] = new runtime.Tensor("float32", joined(parts), [rows, 1]);
+    } else {
+      const texts = columns.flatMap((column) => textsOf(column as CategoryColumn));
+      feeds[name] = new runtime.Tensor("string", texts, [rows, 1]);
     }
-    const texts = new Array<string>(rows);
-    // "" is missing, in training and here.
-    for (let row = 0; row < rows; row++) texts[row] = column.levels[column.codes[row]!] ?? "";
-    feeds[column.name] = new runtime.Tensor("string", texts, [rows, 1]);
   }
   return feeds;
 }
+
+/** "" is missing, in training and here. */
+const textsOf = ({ codes, levels }: CategoryColumn): string[] =>
+  Array.from(codes, (code) => levels[code] ?? "");
 
 /** A row in which everything is missing: what a version is tried with before it serves. */
 export const missingRow = ({ columns }: TableFacts): Frame => ({

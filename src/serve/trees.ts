@@ -29,10 +29,11 @@ export async function treeAnswers(
   }
   const width = quicks.length;
   if (width === 0) return null;
+  const whole = { ...reading, width };
   return {
     answer: (frame) => {
-      const { values } = readMargins(marginsOf(quicks, frame), { ...reading, width });
-      return Float32Array.from(values);
+      const { values } = readMargins(marginsOf(quicks, frame), whole);
+      return new Float32Array(values);
     },
     probes: quicks.map((quick) => quick.probe()),
   };

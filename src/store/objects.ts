@@ -23,7 +23,7 @@ export const sha256 = (bytes: Uint8Array | string): string =>
   new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 
 /** JavaScript's `$` means the very end, so nothing may follow a digest. */
-const isDigest = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
+export const isDigest = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
 
 const keyOf = (digest: string): string => {
   if (!isDigest(digest)) throw missing(digest);
@@ -40,7 +40,7 @@ export function folderObjects(folder: string): Objects {
   return {
     put: async (bytes) => {
       const digest = sha256(bytes);
-      await write(pathOf(digest), bytes).catch((thrown) => {
+      await writeWhole(pathOf(digest), bytes).catch((thrown) => {
         throw unreachable(thrown);
       });
       return verified(digest, await read(digest)) && digest;
@@ -67,21 +67,23 @@ export function folderObjects(folder: string): Objects {
   };
 }
 
-/** Written aside, synced and renamed: the object is there whole or not at all. */
-async function write(path: string, bytes: Uint8Array): Promise<void> {
+/** Written aside, synced and renamed: the file is there whole or not at all. */
+export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
   const aside = `${path}.${crypto.randomUUID()}`;
-  const file = await open(aside, "wx", 0o600);
   try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(aside, path).catch(async (thrown) => {
-    await rm(aside, { force: true });
+    const file = await open(aside, "wx", 0o600);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(aside, path);
+  } catch (thrown) {
+    await rm(aside, { force: true }).catch(() => {});
     throw thrown;
-  });
+  }
 }
 
 const DEADLINE_MS = 30_000;

@@ -50,6 +50,7 @@ describe("records with the line that each begins on", () => {
     ["quotation marks that mean nothing", 'a"b,"c"\n', { quote: "" }, [[1, 'a"b', '"c"']]],
     ["D11: comment lines only where a line begins so", '|1x3 "Cross, v\na|b\n|\n', { comment: "|" }, [[2, "a|b"]]],
     ["a quotation mark within a field tears its record only", 'a,5" pipe\n1,2\n', {}, [[1], [2, "1", "2"]]],
+    ["several tear it once", 'a,5" and 6" and 7"\n1,2"3"\n', {}, [[1], [2]]],
     ["cells of every width", "a\nb,c\n,,\n", {}, [[1, "a"], [2, "b", "c"], [3, "", "", ""]]],
   ]; // biome-ignore format: a case a line
   test.each(cases)("%s", async (_, text, form, wanted) => {
@@ -88,6 +89,13 @@ describe("where it is not certain what belongs where, nothing is read", () => {
     expect(error.code).toBe("bad_csv");
     expect(error.status).toBe(422);
     expect(error.message).toStartWith(`${place}:`);
+  });
+
+  test("a line of stray quotation marks is given up before it takes hours", async () => {
+    const begun = performance.now();
+    const error = await refusal(bytesOf(`a\n${'{"a":'.repeat(100_000)}`));
+    expect(error.message).toStartWith("Line 2: more than 100 stray quotation marks");
+    expect(performance.now() - begun).toBeLessThan(2_000);
   });
 
   test("a quotation mark that swallows the rest is found before it fills the memory", async () => {

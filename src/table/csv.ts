@@ -20,9 +20,9 @@ export interface CsvForm {
 }
 
 export interface CsvHandlers {
-  /** A record and the line that it begins on, counted from 1. */
+  /** A record and the line that it begins on, counted from 1. What it throws ends the reading. */
   readonly onRecord: (cells: string[], line: number) => void;
-  /** A record with a quotation mark in the middle of a field; it is left out. */
+  /** A record with a quotation mark in the middle of a field; it is left out. May throw too. */
   readonly onTorn: (line: number) => void;
 }
 
@@ -35,6 +35,11 @@ export interface CsvTotals {
 
 /** A longer line, or quoted record, is no table but a file of another kind. */
 const MOST_LINE = 1 << 20;
+/**
+ * More stray quotation marks in one record are another kind of file too. csv-parse copies the whole
+ * field at each, so that a line of nothing else would take hours.
+ */
+const MOST_STRAY = 100;
 /** Bytes between two turns of the event loop: some milliseconds of work. */
 const SLICE = 32 << 10;
 
@@ -52,6 +57,12 @@ export async function readCsv(
   let countedTwice = 0;
   /** The line that the newest record ends on. */
   let ended = 0;
+  const stray = { line: 0, marks: 0 };
+  /** Thrown within the parser, which would else read all that is left of a slice first. */
+  const fail = (thrown: Error): Error => {
+    fatal ??= thrown;
+    return fatal;
+  };
   const parser = new Parser({
     bom: true,
     columns: false,
@@ -75,14 +86,27 @@ export async function readCsv(
         breaks += (cell.match(/[\r\n]/g)?.length ?? 0) - crlf;
       }
       ended = lines - countedTwice;
-      onRecord(cells, ended - breaks);
+      try {
+        onRecord(cells, ended - breaks);
+      } catch (thrown) {
+        throw fail(thrown as Error);
+      }
       return null;
     },
     on_skip: (error) => {
       const { code, lines } = error as CsvError & { code: string; lines: number };
       // Other faults leave it open where the field, and with it the record, ends.
-      if (code === "INVALID_OPENING_QUOTE") onTorn(lines - countedTwice);
-      else fatal ??= badCsv(`After line ${ended}`, reasonOfCode(code));
+      if (code !== "INVALID_OPENING_QUOTE") {
+        throw fail(badCsv(`After line ${ended}`, reasonOfCode(code)));
+      }
+      const line = lines - countedTwice;
+      if (stray.line !== line) {
+        Object.assign(stray, { line, marks: 0 });
+        onTorn(line);
+      }
+      if (++stray.marks > MOST_STRAY) {
+        throw fail(badCsv(`Line ${line}`, `more than ${MOST_STRAY} stray quotation marks`));
+      }
     },
   });
   parser.on("error", (thrown) => {

@@ -91,19 +91,22 @@ function finishers({ columns, target, weight }: TableSection): readonly (Finish 
 function layoutOf(columns: readonly TableColumn[], header: readonly string[]): Layout {
   const names = header.map((name) => name.trim());
   const wanted = new Set(columns.map(({ name }) => name));
+  // Where each is first: a header of a hundred thousand names is not looked through for each.
+  const first = new Map<string, number>();
+  for (const [i, name] of names.entries()) if (!first.has(name)) first.set(name, i);
   const faults = [
     ...columns
-      .filter(({ name }) => !names.includes(name))
+      .filter(({ name }) => !first.has(name))
       .map(({ name }) => ({ path: name, message: "is missing in the header" })),
     ...names
-      .filter((name, i) => names.indexOf(name) < i)
+      .filter((name, i) => first.get(name)! < i)
       .map((name) => ({ path: name, message: "is named twice in the header" })),
     ...names
       .filter((name) => !wanted.has(name))
       .map((name) => ({ path: name, message: "is no column of the model file" })),
   ];
   if (faults.length === 0) {
-    return { width: names.length, places: columns.map(({ name }) => names.indexOf(name)) };
+    return { width: names.length, places: columns.map(({ name }) => first.get(name)!) };
   }
   const told = faults.slice(0, 5).map(({ path, message }) => `${shown(path)} ${message}`);
   throw new SluiceError({

@@ -17,7 +17,7 @@ import type { Comparison } from "./job.ts";
 import type { TableTraining } from "./record.ts";
 
 export interface JudgeTableDeps {
-  readonly champions: Champions;
+  readonly champions: Pick<Champions, "use" | "refresh" | "state">;
   readonly tracking: Tracking;
   readonly imports: Pick<Imports, "load">;
 }

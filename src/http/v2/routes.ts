@@ -5,12 +5,12 @@
 import { version as sluice } from "../../../package.json";
 import { mediaType, unsupportedMedia } from "../body.ts";
 import { readiness } from "../health.ts";
+import { noteRows } from "../observe.ts";
 import { type Answer, type Call, type OpenRoute, type Route, route } from "../route.ts";
 import { specOf, type TensorSpec } from "./datatypes.ts";
 import { inferenceOf, inferResponse } from "./infer.ts";
 import { readInfer } from "./request.ts";
 import * as schema from "./schemas.ts";
-import { withVersion } from "./target.ts";
 
 const NAME = "sluice";
 const PLATFORM = "onnxruntime_onnx";
@@ -102,6 +102,7 @@ export const protocolRoutes: readonly Route[] = [
     summary: "Ask the champion with tensors",
     takes: { "application/json": schema.inferBody, "application/octet-stream": schema.inferBytes },
     gives: schema.inferAnswer,
+    givesAlso: ["application/octet-stream"],
     handle: (call) => infer(call, null),
   }),
   route({
@@ -111,6 +112,7 @@ export const protocolRoutes: readonly Route[] = [
     summary: "Ask a version with tensors; by number or alias",
     takes: { "application/json": schema.inferBody, "application/octet-stream": schema.inferBytes },
     gives: schema.inferAnswer,
+    givesAlso: ["application/octet-stream"],
     handle: (call) => infer(call, call.params.version),
   }),
 ];
@@ -118,7 +120,7 @@ export const protocolRoutes: readonly Route[] = [
 type ModelCall = Call<"model">;
 
 async function metadata({ services, params }: ModelCall, version: string | null): Promise<Answer> {
-  return withVersion(services, params.model, version, async ({ signature }) => {
+  return services.served.use(params.model, version, async ({ plain: { signature } }) => {
     const { items } = await services.versions.versions(params.model, { limit: VERSIONS });
     return {
       name: params.model,
@@ -140,22 +142,26 @@ async function modelReady(
   { services, params }: ModelCall,
   version: string | null,
 ): Promise<Answer> {
-  return withVersion(services, params.model, version, async () => ({
+  return services.served.use(params.model, version, async () => ({
     ...{ name: params.model, ready: true },
   }));
 }
 
 async function infer(call: ModelCall, version: string | null): Promise<Response> {
-  const { services, params, request, metrics } = call;
+  const { services, params, request, metrics, arrival } = call;
   const type = mediaType(request);
   if (!TYPES.includes(type)) throw unsupportedMedia(type, TYPES.slice(1));
   const sent = readInfer(await call.bytes(), request.headers.get(HEADER));
-  return withVersion(services, params.model, version, async (model, number) => {
-    const { inputs, outputs, rows } = inferenceOf(sent, model.signature);
-    const answers = await model.run(
+  return services.served.use(params.model, version, async (served) => {
+    arrival.served = served;
+    const { plain, version: number } = served;
+    const { inputs, outputs, rows } = inferenceOf(sent, plain.signature);
+    const began = performance.now();
+    const answers = await plain.run(
       inputs,
       outputs.map(({ spec }) => spec.name),
     );
+    metrics.serving(served.model, number).run(rows, (performance.now() - began) / 1000);
     const head = {
       model_name: params.model,
       model_version: String(number),
@@ -163,7 +169,7 @@ async function infer(call: ModelCall, version: string | null): Promise<Response>
       ...(services.config.simulated ? { simulated: true as const } : {}),
     };
     const response = inferResponse(head, outputs, answers);
-    metrics.predictions(params.model, rows);
+    noteRows(arrival, metrics, rows);
     return response;
   });
 }
