@@ -27,6 +27,7 @@ const owned = [
   { rooms: ["table"], libraries: ["csv-parse"] },
   { rooms: ["serve"], libraries: ["onnxruntime-node"] },
   { rooms: ["http", "web"], libraries: ["hono", "hono-openapi", "@hono/standard-validator"] },
+  { rooms: ["http"], libraries: ["prom-client", "@opentelemetry", "rate-limiter-flexible"] },
 ];
 
 /** Rooms that take arrays and give arrays, or text. */

@@ -25,6 +25,15 @@ const S3 = {
   S3_SECRET_ACCESS_KEY: SECRET,
 };
 
+const OTEL = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318/",
+  OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20x, x-scope = a=b ",
+  OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+  OTEL_SERVICE_NAME: "sluice-kr",
+  OTEL_TRACES_SAMPLER: "traceidratio",
+  OTEL_TRACES_SAMPLER_ARG: "0.25",
+};
+
 describe("defaults", () => {
   const defaults: Config = {
     data: resolve("./.sluice"),
@@ -40,6 +49,13 @@ describe("defaults", () => {
     role: "all",
     log: "json",
     open: ["read", "predict"],
+    accessLog: "errors",
+    cache: null,
+    sample: null,
+    loadedBytes: 512_000_000,
+    artifactsBytes: 1_024_000_000,
+    limits: { concurrent: 1_024, token: null, address: null, proxies: 0 },
+    tracing: null,
     simulated: false,
   };
 
@@ -57,7 +73,10 @@ describe("defaults", () => {
     const names = [
       ...["SLUICE_DATA", "SLUICE_HOST", "SLUICE_PORT", "SLUICE_ADMIN_TOKEN", "DATABASE_URL"],
       ...["REDIS_URL", "UPBIT_URL", "SLUICE_CLOCK", "SLUICE_MODELS", "SLUICE_ROLE", "SLUICE_LOG"],
-      ...["SLUICE_OPEN", "S3_REGION", ...Object.keys(S3)],
+      ...["SLUICE_OPEN", "S3_REGION", ...Object.keys(S3), ...Object.keys(OTEL)],
+      ...["SLUICE_ACCESS_LOG", "SLUICE_SAMPLE", "SLUICE_SAMPLE_MB", "SLUICE_MAX_CONCURRENT"],
+      ...["SLUICE_RATE_TOKEN", "SLUICE_RATE_ADDRESS", "SLUICE_TRUST_PROXY"],
+      ...["SLUICE_CACHE", "SLUICE_CACHE_TTL", "SLUICE_CACHE_SIZE"],
     ];
     expect(readConfig(Object.fromEntries(names.map((name) => [name, ""])), false)).toEqual(
       defaults,
@@ -89,6 +108,57 @@ describe("good values", () => {
     [{ SLUICE_OPEN: "track" }, { open: ["track"] }],
     [{ SLUICE_OPEN: " read , predict,track," }, { open: ["read", "predict", "track"] }],
   ];
+  const LIMITS = { concurrent: 1_024, token: null, address: null, proxies: 0 };
+  const limits: [Environment, Partial<Config["limits"]>][] = [
+    [{ SLUICE_MAX_CONCURRENT: "1" }, { concurrent: 1 }],
+    [{ SLUICE_RATE_TOKEN: "100/s" }, { token: { requests: 100, seconds: 1 } }],
+    [{ SLUICE_RATE_TOKEN: "6000/m" }, { token: { requests: 6_000, seconds: 60 } }],
+    [{ SLUICE_RATE_ADDRESS: "5/h" }, { address: { requests: 5, seconds: 3_600 } }],
+    [{ SLUICE_TRUST_PROXY: "2" }, { proxies: 2 }],
+  ];
+  test.each(limits)("%o", (environment, wanted) => {
+    expect(readConfig(environment, false).limits).toEqual({ ...LIMITS, ...wanted });
+  });
+
+  test("where answers are remembered, for how long and how many", () => {
+    const cacheOf = (environment: Environment) => readConfig(environment, false).cache;
+    const memory = { kind: "memory", ttlMs: 60_000, bytes: 64e6 } as const;
+    expect(cacheOf({ SLUICE_CACHE: "memory" })).toEqual(memory);
+    const given = { SLUICE_CACHE: "redis", SLUICE_CACHE_TTL: "5", SLUICE_CACHE_SIZE: "1" };
+    const REDIS_URL = "redis://127.0.0.1";
+    expect(cacheOf({ ...given, REDIS_URL })).toEqual({ kind: "redis", ttlMs: 5_000, bytes: 1e6 });
+    expect(cacheOf({ ...given, SLUICE_CACHE: "off" })).toBeNull();
+    expect(pathsOf(refused(given))).toEqual(["REDIS_URL"]);
+    for (const wrong of ["on", "Memory"]) {
+      expect(pathsOf(refused({ SLUICE_CACHE: wrong }))).toEqual(["SLUICE_CACHE"]);
+    }
+    expect(pathsOf(refused({ SLUICE_CACHE_TTL: "0" }))).toEqual(["SLUICE_CACHE_TTL"]);
+  });
+
+  test("what is kept of payloads: a share and a bound", () => {
+    const sampleOf = (environment: Environment) => readConfig(environment, false).sample;
+    expect(sampleOf({ SLUICE_SAMPLE: "0.01" })).toEqual({ share: 0.01, bytes: 64e6 });
+    const small = { SLUICE_SAMPLE: "1", SLUICE_SAMPLE_MB: "2" };
+    expect(sampleOf(small)).toEqual({ share: 1, bytes: 2e6 });
+    expect(sampleOf({ SLUICE_SAMPLE: "0.0" })).toBeNull();
+    expect(sampleOf({ SLUICE_SAMPLE_MB: "2" })).toBeNull();
+  });
+
+  test("tracing is on where the collector is named", () => {
+    expect(readConfig(OTEL, false).tracing).toEqual({
+      endpoint: "http://127.0.0.1:4318",
+      headers: { authorization: "Bearer x", "x-scope": "a=b" },
+      service: "sluice-kr",
+      sampler: "traceidratio",
+      ratio: 0.25,
+    });
+    const { OTEL_EXPORTER_OTLP_ENDPOINT, ...others } = OTEL;
+    expect(readConfig(others, false).tracing).toBeNull();
+    expect(readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT }, false).tracing).toMatchObject({
+      ...{ service: "sluice", sampler: "parentbased_traceidratio", ratio: 1, headers: {} },
+    });
+  });
+
   test.each(good)("%o", (environment, wanted) => {
     expect(readConfig(environment, false)).toMatchObject(wanted);
   });
@@ -143,6 +213,22 @@ describe("bad values", () => {
     ["SLUICE_OPEN", "read,admin", "read, predict, track"],
     ["S3_BUCKET", "Not_A_Bucket", "bucket"],
     ["S3_BUCKET", "x", "bucket"],
+    ["SLUICE_ACCESS_LOG", "some", "off, errors or all"],
+    ["SLUICE_SAMPLE", "1.5", "0 to 1"],
+    ["SLUICE_SAMPLE", "10%", "0 to 1"],
+    ["SLUICE_SAMPLE", "1e-3", "0 to 1"],
+    ["SLUICE_SAMPLE_MB", "0", "1 to 1000000"],
+    ["SLUICE_MAX_CONCURRENT", "0", "1 to 1000000"],
+    ["SLUICE_MAX_CONCURRENT", "many", "1 to 1000000"],
+    ["SLUICE_RATE_TOKEN", "100", "100/s"],
+    ["SLUICE_RATE_TOKEN", "0/s", "100/s"],
+    ["SLUICE_RATE_ADDRESS", "1.5/s", "100/s"],
+    ["SLUICE_RATE_ADDRESS", "100/d", "100/s"],
+    ["SLUICE_TRUST_PROXY", "11", "0 to 10"],
+    ["SLUICE_TRUST_PROXY", "true", "0 to 10"],
+    ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/json"],
+    ["OTEL_TRACES_SAMPLER", "jaeger_remote", "parentbased_traceidratio"],
+    ["OTEL_TRACES_SAMPLER_ARG", "2", "0 to 1"],
   ];
   test.each(bad)("%s=%s", (name, value, accepted) => {
     const environment = { ...(name.startsWith("S3_") ? S3 : {}), [name]: value };
@@ -171,6 +257,10 @@ describe("bad values", () => {
     ["SLUICE_ADMIN_TOKEN", "minioadminminioadmin", "well-known default"],
     ["S3_SECRET_ACCESS_KEY", "minioadmin", "well-known default"],
     ["S3_SECRET_ACCESS_KEY", "changeme", "well-known default"],
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://u:hunter2@h", "http:// or https://"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "hunter2", "name=value"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "a=%hunter2", "percent-encoded"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "a=hunter2%0d%0ab:c", "percent-encoded"],
   ];
   test.each(secret)("%s is never printed (%s)", (name, value, accepted) => {
     const environment = { ...(name.startsWith("S3_") ? S3 : {}), [name]: value };

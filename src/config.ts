@@ -6,8 +6,8 @@ import { resolve } from "node:path";
 import * as v from "valibot";
 import { type Fault, SluiceError } from "./errors.ts";
 
-/** URLs may hold passwords too. */
-const secretNames = /TOKEN|SECRET|_URL$|_ENDPOINT$/;
+/** URLs and headers may hold passwords too. */
+const secretNames = /(?<!RATE_)TOKEN|SECRET|_URL$|_ENDPOINT$|_HEADERS$/;
 const weakSecrets = /^(change-?me|password|secret|admin|minioadmin|token|test)[\w-]*$/i;
 
 const url = (protocols: readonly string[]) =>
@@ -41,6 +41,56 @@ const token = v.pipe(
   v.check((s) => !weakSecrets.test(s), "expected a secret that is not a well-known default"),
 );
 
+const wholeNumber = (least: number, most: number) => {
+  const accepted = `expected a whole number from ${least} to ${most}`;
+  return v.pipe(
+    v.string(),
+    v.regex(/^\d{1,9}$/, accepted),
+    v.transform(Number),
+    v.minValue(least, accepted),
+    v.maxValue(most, accepted),
+  );
+};
+
+const SHARE = "expected a number from 0 to 1";
+const share = v.pipe(
+  v.string(),
+  v.regex(/^(\d+(\.\d*)?|\.\d+)$/, SHARE),
+  v.transform(Number),
+  v.maxValue(1, SHARE),
+);
+
+/** So many requests in so many seconds. */
+export interface Rate {
+  readonly requests: number;
+  readonly seconds: number;
+}
+
+const RATE = "expected requests per second, minute or hour, such as 100/s, 6000/m or 50000/h";
+const SECONDS = { s: 1, m: 60, h: 3_600 } as const;
+const rate = v.pipe(
+  v.string(),
+  v.regex(/^[1-9]\d{0,8}\/[smh]$/, RATE),
+  v.transform((s): Rate => {
+    const [requests, unit] = s.split("/");
+    return { requests: Number(requests), seconds: SECONDS[unit as keyof typeof SECONDS] };
+  }),
+);
+
+const HEADERS = "expected name=value pairs, comma-separated, values percent-encoded";
+/** As the OpenTelemetry specification writes them: `name=value,name=value`. */
+const headers = v.pipe(
+  v.string(),
+  v.check((s) => headersIn(s) !== null, HEADERS),
+  v.transform((s): Readonly<Record<string, string>> => headersIn(s) ?? {}),
+);
+
+const SAMPLERS = [
+  ...(["always_on", "always_off", "traceidratio"] as const),
+  ...(["parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"] as const),
+] as const;
+export type SamplerName = (typeof SAMPLERS)[number];
+
 const schema = v.object({
   SLUICE_DATA: v.optional(v.pipe(v.string(), v.nonEmpty("expected a folder")), "./.sluice"),
   SLUICE_HOST: v.optional(v.pipe(v.string(), v.nonEmpty("expected a host")), "127.0.0.1"),
@@ -67,6 +117,35 @@ const schema = v.object({
   ),
   SLUICE_LOG: v.optional(v.picklist(["pretty", "json"], "expected pretty or json")),
   SLUICE_OPEN: v.optional(openGroups),
+  SLUICE_LOADED_MB: v.optional(wholeNumber(1, 1_000_000), "512"),
+  SLUICE_ARTIFACTS_MB: v.optional(wholeNumber(1, 1_000_000), "1024"),
+  SLUICE_ACCESS_LOG: v.optional(
+    v.picklist(["off", "errors", "all"], "expected off, errors or all"),
+    "errors",
+  ),
+  SLUICE_CACHE: v.optional(
+    v.picklist(["off", "memory", "redis"], "expected off, memory or redis"),
+    "off",
+  ),
+  SLUICE_CACHE_TTL: v.optional(wholeNumber(1, 86_400), "60"),
+  SLUICE_CACHE_SIZE: v.optional(wholeNumber(1, 100_000), "64"),
+  SLUICE_SAMPLE: v.optional(share, "0"),
+  SLUICE_SAMPLE_MB: v.optional(wholeNumber(1, 1_000_000), "64"),
+  SLUICE_MAX_CONCURRENT: v.optional(wholeNumber(1, 1_000_000), "1024"),
+  SLUICE_RATE_TOKEN: v.optional(rate),
+  SLUICE_RATE_ADDRESS: v.optional(rate),
+  SLUICE_TRUST_PROXY: v.optional(wholeNumber(0, 10), "0"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: v.optional(url(["http:", "https:"])),
+  OTEL_EXPORTER_OTLP_HEADERS: v.optional(headers, ""),
+  OTEL_EXPORTER_OTLP_PROTOCOL: v.optional(
+    v.literal("http/json", "expected http/json, which every OTLP/HTTP collector takes"),
+  ),
+  OTEL_SERVICE_NAME: v.optional(v.string(), "sluice"),
+  OTEL_TRACES_SAMPLER: v.optional(
+    v.picklist(SAMPLERS, `expected one of ${SAMPLERS.join(", ")}`),
+    "parentbased_traceidratio",
+  ),
+  OTEL_TRACES_SAMPLER_ARG: v.optional(share, "1"),
 });
 
 export interface S3Config {
@@ -75,6 +154,25 @@ export interface S3Config {
   readonly accessKey: string;
   readonly secretKey: string;
   readonly region: string;
+}
+
+export interface LimitsConfig {
+  /** Requests under way at once. */
+  readonly concurrent: number;
+  readonly token: Rate | null;
+  readonly address: Rate | null;
+  /** How many proxies in front may be believed; 0: the address is the socket's. */
+  readonly proxies: number;
+}
+
+export interface TracingConfig {
+  /** The collector's base; spans go to /v1/traces below it. */
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly service: string;
+  readonly sampler: SamplerName;
+  /** The share that a sampler by ratio keeps. */
+  readonly ratio: number;
 }
 
 export interface Config {
@@ -91,6 +189,23 @@ export interface Config {
   readonly role: "all" | "web" | "worker";
   readonly log: "pretty" | "json";
   readonly open: readonly OpenGroup[];
+  /** Which requests have a line in the log: none, those that failed or were slow, all. */
+  readonly accessLog: "off" | "errors" | "all";
+  /** Where answers are remembered, for how long, and how much of them in memory; null: nowhere. */
+  readonly cache: {
+    readonly kind: "memory" | "redis";
+    readonly ttlMs: number;
+    readonly bytes: number;
+  } | null;
+  /** Which predict requests are kept with their answers, and how much of them; null: none. */
+  readonly sample: { readonly share: number; readonly bytes: number } | null;
+  readonly limits: LimitsConfig;
+  /** What versions beside the champions may take in memory together. */
+  readonly loadedBytes: number;
+  /** What copies of an S3 server's artifacts may take on the disk. */
+  readonly artifactsBytes: number;
+  /** Where spans are sent; null: nowhere. */
+  readonly tracing: TracingConfig | null;
   /** Set by `sluice demo` only: every page and answer says that the exchange is simulated. */
   readonly simulated: boolean;
 }
@@ -104,6 +219,7 @@ export function readConfig(environment: Environment, terminal: boolean): Config 
   const parsed = v.safeParse(schema, given);
   const faults = [
     ...s3Faults(given),
+    ...cacheFaults(given),
     ...(parsed.success ? [] : parsed.issues.map((issue) => faultOf(issue, environment))),
   ];
   if (!parsed.success || faults.length > 0) throw invalid(faults);
@@ -123,8 +239,65 @@ export function readConfig(environment: Environment, terminal: boolean): Config 
     role: env.SLUICE_ROLE,
     log: env.SLUICE_LOG ?? (terminal ? "pretty" : "json"),
     open: env.SLUICE_OPEN ?? (loopback ? ["read", "predict"] : []),
+    accessLog: env.SLUICE_ACCESS_LOG,
+    cache:
+      env.SLUICE_CACHE === "off"
+        ? null
+        : {
+            kind: env.SLUICE_CACHE,
+            ttlMs: env.SLUICE_CACHE_TTL * 1_000,
+            bytes: env.SLUICE_CACHE_SIZE * 1_000_000,
+          },
+    sample:
+      env.SLUICE_SAMPLE === 0
+        ? null
+        : { share: env.SLUICE_SAMPLE, bytes: env.SLUICE_SAMPLE_MB * 1_000_000 },
+    loadedBytes: env.SLUICE_LOADED_MB * 1_000_000,
+    artifactsBytes: env.SLUICE_ARTIFACTS_MB * 1_000_000,
+    limits: {
+      concurrent: env.SLUICE_MAX_CONCURRENT,
+      token: env.SLUICE_RATE_TOKEN ?? null,
+      address: env.SLUICE_RATE_ADDRESS ?? null,
+      proxies: env.SLUICE_TRUST_PROXY,
+    },
+    tracing: tracingOf(env),
     simulated: false,
   };
+}
+
+const tracingOf = (env: v.InferOutput<typeof schema>): TracingConfig | null =>
+  env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+    ? null
+    : {
+        endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, ""),
+        headers: env.OTEL_EXPORTER_OTLP_HEADERS,
+        service: env.OTEL_SERVICE_NAME,
+        sampler: env.OTEL_TRACES_SAMPLER,
+        ratio: env.OTEL_TRACES_SAMPLER_ARG,
+      };
+
+/** The headers that a text names, or null where it is no such list. */
+function headersIn(text: string): Record<string, string> | null {
+  const pairs = text.split(",").filter((part) => part.trim() !== "");
+  const entries: [string, string][] = [];
+  for (const pair of pairs) {
+    const [, name, value] = /^\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
+    if (name === undefined || value === undefined) return null;
+    const decoded = decodedValue(value);
+    if (decoded === null) return null;
+    entries.push([name, decoded]);
+  }
+  return Object.fromEntries(entries);
+}
+
+/** A value without its percent signs; null where it is malformed or no header may hold it. */
+function decodedValue(value: string): string | null {
+  try {
+    const text = decodeURIComponent(value);
+    return /^[\x20-\x7e]*$/.test(text) ? text : null;
+  } catch {
+    return null;
+  }
 }
 
 const S3_NEEDED = ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const;
@@ -143,6 +316,12 @@ function s3Faults(given: Environment): Fault[] {
   }
   return faults;
 }
+
+/** A cache in Redis needs one. */
+const cacheFaults = (given: Environment): Fault[] =>
+  given["SLUICE_CACHE"] === "redis" && given["REDIS_URL"] === undefined
+    ? [{ path: "REDIS_URL", message: "is needed when SLUICE_CACHE is redis" }]
+    : [];
 
 const s3Of = (env: v.InferOutput<typeof schema>): S3Config | null =>
   env.S3_ENDPOINT === undefined

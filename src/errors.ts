@@ -10,6 +10,8 @@ export class SluiceError extends Error {
   readonly faults: readonly Fault[];
   /** Seconds after which a repeat may succeed, or null when a repeat cannot help. */
   readonly retryAfter: number | null;
+  /** Further headers of an answer that tells of it. */
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(options: ErrorFields) {
     super(options.detail, options.cause === undefined ? undefined : { cause: options.cause });
@@ -19,6 +21,7 @@ export class SluiceError extends Error {
     this.fix = options.fix ?? "";
     this.faults = options.faults ?? [];
     this.retryAfter = options.retryAfter ?? null;
+    this.headers = options.headers ?? {};
   }
 }
 
@@ -34,6 +37,7 @@ interface ErrorFields {
   readonly fix?: string;
   readonly faults?: readonly Fault[];
   readonly retryAfter?: number;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 }
 

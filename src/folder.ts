@@ -16,5 +16,11 @@ export const databasePath = ({ data }: Pick<Config, "data">): string => join(dat
 /** Artifacts, when no S3 server keeps them. */
 export const objectsPath = ({ data }: Pick<Config, "data">): string => join(data, "objects");
 
+/** Copies of artifacts that an S3 server keeps. */
+export const artifactsPath = ({ data }: Pick<Config, "data">): string => join(data, "artifacts");
+
 /** A folder for each training under way. */
 export const workPath = ({ data }: Pick<Config, "data">): string => join(data, "work");
+
+/** Payloads of requests that are kept, where SLUICE_SAMPLE asks for it. */
+export const samplesPath = ({ data }: Pick<Config, "data">): string => join(data, "samples");

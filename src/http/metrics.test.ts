@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { makeTestApp } from "./testing.ts";
+import { fakeChampion, makeTestApp } from "./testing.ts";
 
 const samples = (text: string, name: string): string[] =>
   text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
@@ -41,6 +41,76 @@ describe("/metrics", () => {
     world.champion = null;
     const { text } = await ask("GET", "/metrics");
     expect(samples(text, "sluice_champion_version")).toEqual([]);
+  });
+
+  test("measures rows and time of each version that is asked", async () => {
+    const { ask } = makeTestApp();
+    const data = [0, 0, 0, 0];
+    const inputs = [{ name: "features", datatype: "FP32", shape: [2, 2], data }];
+    await ask("POST", "/v2/models/btc/infer", { body: { inputs } });
+    await ask("POST", "/v2/models/btc/infer", { body: { inputs: [] } });
+    const { text } = await ask("GET", "/metrics");
+    for (const name of ["sluice_request_rows", "sluice_run_rows"]) {
+      expect(samples(text, `${name}_sum`)).toEqual([`${name}_sum{model="btc",version="3"} 2`]);
+    }
+    expect(samples(text, "sluice_run_seconds_count")).toEqual([
+      'sluice_run_seconds_count{model="btc",version="3"} 1',
+    ]);
+  });
+
+  test("tells how long rows waited for the runtime, and how many still wait", async () => {
+    const { ask, world } = makeTestApp();
+    world.champion = fakeChampion({
+      run: async (_, rows, watch) => {
+        watch?.queued(0.003);
+        watch?.run(rows + 5, 0.002);
+        return { probability: new Float32Array(rows), quantiles: new Float32Array(3 * rows) };
+      },
+      waiting: () => 7,
+    });
+    const row = { ret_1: 1, ret_2: 1 };
+    await ask("POST", "/v1/models/btc/predict", { body: { instances: [row, row] } });
+    await ask("POST", "/v1/models/btc/predict", {
+      raw: ["application/x-ndjson", `${JSON.stringify(row)}\n`],
+    });
+    const { text } = await ask("GET", "/metrics");
+    const sumOf = (name: string) => samples(text, `${name}_sum`)[0]?.split(" ")[1];
+    expect(sumOf("sluice_request_rows")).toBe("3");
+    expect(sumOf("sluice_run_rows")).toBe("13");
+    expect(sumOf("sluice_queue_seconds")).toBe("0.006");
+    expect(sumOf("sluice_run_seconds")).toBe("0.004");
+    expect(samples(text, "sluice_queue_rows")).toEqual(['sluice_queue_rows{model="btc"} 7']);
+  });
+
+  test("counts a stream of rows as one request, whatever pieces it is answered in", async () => {
+    const { ask } = makeTestApp();
+    const lines = '{"ret_1":1,"ret_2":1}\n'.repeat(1_500);
+    await ask("POST", "/v1/models/btc/predict", { raw: ["application/x-ndjson", lines] });
+    const { text } = await ask("GET", "/metrics");
+    for (const [what, count] of [
+      ["sum", 1_500],
+      ["count", 1],
+    ]) {
+      const name = `sluice_request_rows_${what}`;
+      expect(samples(text, name)).toEqual([`${name}{model="btc",version="3"} ${count}`]);
+    }
+    expect(samples(text, "http_requests_in_flight")).toEqual(["http_requests_in_flight 1"]);
+  });
+
+  test("counts answers that are no numbers, by model, and gives no label to strangers", async () => {
+    const { ask, world } = makeTestApp();
+    const quantiles = new Float32Array(3);
+    const probability = Float32Array.of(Number.NaN);
+    world.champion = fakeChampion({ run: async () => ({ probability, quantiles }) });
+    const init = { body: { instances: [{ ret_1: 1, ret_2: 1 }] } };
+    expect((await ask("POST", "/v1/models/btc/predict", init)).status).toBe(500);
+    await ask("POST", "/v1/models/nobody/predict", init);
+    await ask("POST", "/v1/models/btc@77/predict", init);
+    const { text } = await ask("GET", "/metrics");
+    expect(samples(text, "sluice_non_finite_outputs_total")).toEqual([
+      'sluice_non_finite_outputs_total{model="btc"} 1',
+    ]);
+    for (const made of ["nobody", '"77"', "@77"]) expect(text).not.toContain(made);
   });
 
   test("counts predicted rows", async () => {
