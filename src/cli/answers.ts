@@ -17,6 +17,7 @@ export type IdAnswer = InferOutput<typeof forms.idAnswer>;
 export type RetrainAnswer = InferOutput<typeof forms.retrainAnswer>;
 export type PausedAnswer = InferOutput<typeof forms.pausedAnswer>;
 export type MovedAnswer = InferOutput<typeof forms.movedAnswer>;
+export type RegisteredAnswer = InferOutput<typeof forms.registeredAnswer>;
 export type VerifyAnswer = InferOutput<typeof forms.verifyAnswer>;
 export type TokensAnswer = InferOutput<typeof forms.tokensAnswer>;
 export type TokenAnswer = InferOutput<typeof forms.tokenAnswer>;

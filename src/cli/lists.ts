@@ -34,9 +34,9 @@ const modelTable = (items: readonly ModelItem[]): string =>
       right("hit rate"),
       left("trouble"),
     ],
-    items.map(({ name, market, champion, challenger, live, trouble }) => [
+    items.map(({ name, kind, market, champion, challenger, live, trouble }) => [
       name,
-      market ?? "(table)",
+      market ?? `(${kind})`,
       String(champion?.version ?? "-"),
       timeText(champion?.since),
       champion?.digest.slice(0, 12) ?? "-",

@@ -51,6 +51,22 @@ describe("predict", () => {
     expect(out).toMatch(/^ +0 +up +0\.5123 +-0\.01 +0 +0\.02$/m);
   });
 
+  test("tells what each column had to do with it, where it was asked to", async () => {
+    const contributions = Object.fromEntries(
+      Array.from({ length: 10 }, (_, i) => [`f${i}`, (i - 5) / 10]),
+    );
+    const [prediction] = answer.predictions;
+    const explained = { ...answer, predictions: [{ ...prediction, base: 0.25, contributions }] };
+    const { out, all } = await run(
+      ["predict", "btc", "--explain"],
+      { "POST /v1/models/btc/predict": explained },
+      { "-": "a\n1\n" },
+    );
+    expect(all[0]?.path).toBe("/v1/models/btc/predict?explain=true");
+    expect(out).toContain("row 0: base 0.25; f0 -0.5; f1 -0.4; f9 +0.4; f2 -0.3; f8 +0.3;");
+    expect(out.trimEnd()).toEndWith("; f4 -0.1; 2 more +0.1");
+  });
+
   test.each([
     ["none.csv", undefined, "cannot be read"],
     ["empty.csv", " \n", "is empty"],
@@ -90,6 +106,16 @@ describe("forecast", () => {
     expect(out).toMatch(/^close +p10 140,000,000 +p50 142,600,000 +p90 144,000,000$/m);
     expect(out).toMatch(/^skill +log loss 0\.6901, better than the baseline's 0\.6951$/m);
     expect(out).not.toContain("SIMULATED");
+  });
+
+  test("tells why, where it was asked to", async () => {
+    const explained = { ...answer, base: 0.01, contributions: { a: 0.2, b: -0.3 } };
+    const { out, all } = await run(["forecast", "btc", "--explain"], {
+      "GET /v1/models/btc/forecast": v.parse(forms.forecastAnswer, explained),
+    });
+    expect(all[0]?.path).toBe("/v1/models/btc/forecast?explain=true");
+    expect(out).toMatch(/^why +base 0\.01; b -0\.3; a \+0\.2$/m);
+    expect(await told({ base: null, contributions: null })).not.toMatch(/^why/m);
   });
 
   test("says plainly when it is not better, abstains, or is simulated", async () => {

@@ -11,7 +11,11 @@ import type { ImportOptions } from "./import.ts";
 import type { Io, JsonOption } from "./io.ts";
 import type { RunsOptions } from "./lists.ts";
 import { parseDate, parsePart, parseScopes, parseShare, parseWhole } from "./parse.ts";
+import type { AskOptions } from "./predict.ts";
+import type { RegisterOptions } from "./register.ts";
 import type { CreateOptions } from "./token.ts";
+
+const EXPLAIN = "tell also what each column had to do with it";
 
 const HELP_AFTER = `
 A command talks to the server of the same data folder (SLUICE_DATA, ./.sluice) while one runs, and
@@ -123,15 +127,17 @@ function addModels(program: Command, io: Io, act: Act): void {
   addAnswering(program, "predict", "predict rows given as JSON or CSV", "predict btc rows.csv")
     .argument("<model>", "such as btc")
     .argument("[file]", "a file, or - for standard input", "-")
+    .option("--explain", EXPLAIN)
     .action(
-      act(async (model: string, file: string, options: JsonOption) =>
+      act(async (model: string, file: string, options: AskOptions) =>
         (await import("./predict.ts")).predict(io, model, file, options),
       ),
     );
   addAnswering(program, "forecast", "the next candle, as the champion sees it", "forecast btc")
     .argument("<model>", "such as btc")
+    .option("--explain", EXPLAIN)
     .action(
-      act(async (model: string, options: JsonOption) =>
+      act(async (model: string, options: AskOptions) =>
         (await import("./predict.ts")).forecast(io, model, options),
       ),
     );
@@ -144,6 +150,16 @@ function addModels(program: Command, io: Io, act: Act): void {
     .action(
       act(async (model: string | undefined, options: RunsOptions) =>
         (await import("./lists.ts")).runs(io, model, options),
+      ),
+    );
+  const about = "register an ONNX file as a version, whatever it was made with";
+  addAnswering(program, "register", about, "register iris pipeline.onnx")
+    .argument("<model>", "such as iris; made where there is none of that name")
+    .argument("<file>", "an ONNX file, at most 256 MiB")
+    .option("--description <text>", "what it is, in words")
+    .action(
+      act(async (model: string, file: string, options: RegisterOptions) =>
+        (await import("./register.ts")).register(io, model, file, options),
       ),
     );
   const example = "promote btc 12 --expected 11";

@@ -1,26 +1,29 @@
 /*
- * Asking a champion: rows to predict, and the forecast of the next candle.
+ * Asking a version, the champion where none is named: rows to predict, and the forecast of the
+ * next candle.
  */
 import * as v from "valibot";
-import { SluiceError } from "../errors.ts";
-import { isMarket } from "../models.ts";
 import { keysIn, pageOf } from "../registry/page.ts";
-import type { Champion } from "../serve/champions.ts";
+import type { Watch } from "../serve/batch.ts";
 import { unknownModel } from "../serve/forecast.ts";
-import { asMarket, asTable, type LoadedMarket, type LoadedTable } from "../serve/loaded.ts";
-import type { MarketOutput } from "../serve/session.ts";
+import { asMarket, type LoadedPlain, type LoadedTable, tensorsOnly } from "../serve/loaded.ts";
+import { marketQuestion, type Question, type Remember, tableQuestion } from "../serve/remember.ts";
+import type { Served } from "../serve/versions.ts";
 import { forecastAnswer, forecastsAnswer, predictAnswer } from "./answers.ts";
-import { invalid, jsonOf, mediaType, textOf, unsupportedMedia } from "./body.ts";
+import { jsonOf, mediaType, textOf, unsupportedMedia } from "./body.ts";
 import { rowsOfCsv } from "./csv.ts";
 import { exact, page } from "./fields.ts";
 import { rowsOfJson } from "./instances.ts";
-import { type GuardedRoute, route } from "./route.ts";
+import { predictMarket } from "./market-predict.ts";
+import { isLines, LINE_TYPES } from "./ndjson.ts";
+import { noteRows } from "./observe.ts";
+import { columnsOf, predictPlain, rowsOfPlainJson } from "./plain-predict.ts";
+import { predictLines } from "./predict-lines.ts";
+import { refOf } from "./ref.ts";
+import { type Call, type GuardedRoute, route } from "./route.ts";
 import { predictTable } from "./table-predict.ts";
-import { rowsOfTableCsv, rowsOfTableJson } from "./table-rows.ts";
+import { rowsOfTableCsv, rowsOfTableJson, type TableRequest } from "./table-rows.ts";
 import { forecastView } from "./views.ts";
-
-/** Rows a call of the runtime: calls of other requests have their turn in between. */
-const CHUNK = 1_024;
 
 const instances = v.pipe(
   exact({
@@ -38,7 +41,11 @@ const instances = v.pipe(
 );
 const csv = v.pipe(v.string(), v.description("A header of column names, then a row a line."));
 
-const EXPLAIN = "contributions are not available for market models";
+const lines = v.pipe(
+  v.string(),
+  v.description("A row a line, each an object as in `instances`; answered line by line."),
+);
+
 const explain = v.optional(v.picklist(["true", "false"], "expected true or false"), "false");
 
 const forecastKeys = v.tuple([v.pipe(v.number(), v.safeInteger()), v.string()]);
@@ -46,43 +53,50 @@ const forecastKeys = v.tuple([v.pipe(v.number(), v.safeInteger()), v.string()]);
 export const predictRoutes: readonly GuardedRoute[] = [
   route({
     method: "POST",
-    path: "/v1/models/:model/predict",
+    path: "/v1/models/:ref/predict",
     group: "predict",
+    hot: true,
     tag: "predict",
-    summary: "Predict rows with the champion",
+    summary: "Predict rows with the champion, or with model@version, model@alias",
     query: exact({ explain }),
-    takes: { "application/json": instances, "text/csv": csv },
+    takes: { "application/json": instances, "text/csv": csv, "application/x-ndjson": lines },
     gives: predictAnswer,
-    handle: async ({ services, params, query, request, bytes, metrics }) => {
-      const { models, champions } = services;
-      const model = models.get(params.model);
-      if (model === undefined) throw unknownModel(params.model, models);
-      const explain = query.explain === "true";
-      if (explain && isMarket(model)) {
-        throw invalid("invalid_query", "The query", [{ path: "explain", message: EXPLAIN }]);
-      }
-      const type = bodyType(request);
+    givesAlso: ["application/x-ndjson"],
+    handle: async (call) => {
+      const { services, params, query, bytes, metrics, arrival } = call;
+      const { model, version } = refOf(params.ref);
+      const type = mediaType(call.request);
+      const isExplained = query.explain === "true";
+      if (isLines(type)) return predictLines(call, { model, version }, type, isExplained);
       const body = await bytes();
-      return champions.use(params.model, async (champion) => {
-        const predictions = isMarket(model)
-          ? await predictMarket(asMarket(champion), type, body)
-          : await predictRows(asTable(champion), type, body, explain);
-        metrics.predictions(params.model, predictions.length);
-        const { version, digest } = champion;
-        return { model: { name: params.model, version, digest }, predictions };
+      const recall = services.remember === null ? null : recallOf(call, model, services.remember);
+      return services.served.use(model, version, async (served) => {
+        arrival.served = served;
+        const watch = metrics.serving(model, served.version);
+        const said = answersOf(served, bodyType(type), body, isExplained, recall, watch);
+        // What is there at once is not waited for: a turn is a tenth of such a request.
+        const predictions = said instanceof Promise ? await said : said;
+        noteRows(arrival, metrics, predictions.length);
+        const { version: number, digest } = served;
+        return { model: { name: model, version: number, digest }, predictions };
       });
     },
   }),
   route({
     method: "GET",
-    path: "/v1/models/:model/forecast",
+    path: "/v1/models/:ref/forecast",
     group: "predict",
     tag: "predict",
-    summary: "The champion's forecast of the next candle",
+    summary: "The forecast of the next candle, by the champion or model@version, model@alias",
+    query: exact({ explain }),
     gives: forecastAnswer,
-    handle: async ({ services, params, metrics }) => {
-      const forecast = await services.forecaster.forecast(params.model);
-      metrics.forecast(params.model);
+    handle: async ({ services, params, query, metrics, arrival }) => {
+      const { model: name, version: wanted } = refOf(params.ref);
+      const isExplained = query.explain === "true";
+      const forecast = await services.forecaster.forecast(name, wanted, isExplained);
+      const { name: model, version, digest } = forecast.model;
+      arrival.served = { model, version, digest };
+      metrics.forecast(model);
       return { ...forecast };
     },
   }),
@@ -107,72 +121,78 @@ export const predictRoutes: readonly GuardedRoute[] = [
 ];
 
 /** The type of a body that can be read, or `unsupported_media_type` (415). */
-function bodyType(request: Request): "json" | "csv" {
-  const type = mediaType(request);
+function bodyType(type: string): "json" | "csv" {
   if (type === "application/json") return "json";
   if (type === "text/csv") return "csv";
-  throw unsupportedMedia(type, ["application/json", "text/csv"]);
+  throw unsupportedMedia(type, ["application/json", "text/csv", LINE_TYPES[0]]);
 }
 
-async function predictRows(
-  champion: Champion & LoadedTable,
+type Predictions = readonly object[];
+
+/** One prediction a row, in the order of the rows. */
+function answersOf(
+  served: Served,
   type: "json" | "csv",
   body: Uint8Array,
   explain: boolean,
-) {
-  const { facts } = champion;
+  recall: Recall | null,
+  watch: Watch,
+): Predictions | Promise<Predictions> {
+  if (served.kind === "plain") return plainAnswers(served, type, body, explain, watch);
+  if (served.kind === "table") {
+    return tableAnswers(served, type, body, explain, recall, watch);
+  }
+  const version = asMarket(served);
+  const { features } = version.facts;
   const rows =
-    type === "json" ? rowsOfTableJson(jsonOf(body), facts) : await rowsOfTableCsv(body, facts);
-  return predictTable(champion, rows, explain);
+    type === "json" ? rowsOfJson(jsonOf(body), features) : rowsOfCsv(textOf(body), features);
+  if (recall === null) return predictMarket(version, rows, explain, watch);
+  const question = marketQuestion(served.digest, rows.features, explain);
+  return recall(question, () => predictMarket(version, rows, explain, watch));
 }
 
-/** One prediction a row, in the order of the rows. */
-async function predictMarket(
-  { session, facts }: LoadedMarket,
+function plainAnswers(
+  served: LoadedPlain,
   type: "json" | "csv",
   body: Uint8Array,
-) {
-  const { features, rows } =
-    type === "json"
-      ? rowsOfJson(jsonOf(body), facts.features)
-      : rowsOfCsv(textOf(body), facts.features);
-  const columns = facts.features.length;
-  const parts: Promise<MarketOutput>[] = [];
-  // All are begun before the first is awaited: a session is not released while calls are under
-  // way, and so a swap in the middle of a batch cannot take the rest of it away.
-  for (let from = 0; from < rows; from += CHUNK) {
-    const to = Math.min(rows, from + CHUNK);
-    parts.push(session.run(features.subarray(from * columns, to * columns), to - from));
-  }
-  const id = Bun.randomUUIDv7();
-  const predictions: Prediction[] = [];
-  for (const { probability, quantiles } of await Promise.all(parts)) {
-    for (const [i, up] of probability.entries()) {
-      const row = predictions.length;
-      const [p10, p50, p90] = quantiles.subarray(i * 3, i * 3 + 3);
-      if (![up, p10, p50, p90].every(Number.isFinite)) throw noNumber(row);
-      predictions.push({
-        id: `${id}-${row}`,
-        label: up > 0.5 ? "up" : "not_up",
-        probability: up,
-        quantiles: { p10: p10!, p50: p50!, p90: p90! },
-      });
-    }
-  }
-  return predictions;
+  explain: boolean,
+  watch: Watch,
+): Promise<Predictions> {
+  const columns = columnsOf(served);
+  if (explain) throw tensorsOnly("it cannot be explained");
+  if (type === "csv") throw unsupportedMedia("text/csv", ["application/json", LINE_TYPES[0]]);
+  return predictPlain(served, rowsOfPlainJson(jsonOf(body), columns), watch);
 }
 
-interface Prediction {
-  readonly id: string;
-  readonly label: "up" | "not_up";
-  readonly probability: number;
-  /** Of the log return. */
-  readonly quantiles: { readonly p10: number; readonly p50: number; readonly p90: number };
+function tableAnswers(
+  version: LoadedTable & { readonly digest: string },
+  type: "json" | "csv",
+  body: Uint8Array,
+  explain: boolean,
+  recall: Recall | null,
+  watch: Watch,
+): Predictions | Promise<Predictions> {
+  const { facts } = version;
+  const answer = (rows: TableRequest): Predictions | Promise<Predictions> => {
+    if (recall === null) return predictTable(version, rows, explain, watch);
+    const question = tableQuestion(version.digest, rows, explain);
+    return recall(question, () => predictTable(version, rows, explain, watch));
+  };
+  if (type === "json") return answer(rowsOfTableJson(jsonOf(body), facts));
+  return rowsOfTableCsv(body, facts).then(answer);
 }
 
-const noNumber = (row: number): SluiceError =>
-  new SluiceError({
-    code: "non_finite_output",
-    detail: `The model gave a value for row ${row} that is not a finite number.`,
-    fix: "Roll the model back to the version before, and report the version's run.",
-  });
+/** Asks the cache of answers, and notes what came of that. */
+type Recall = (
+  question: Question,
+  predict: () => Predictions | Promise<Predictions>,
+) => Promise<Predictions>;
+
+const recallOf =
+  ({ arrival, metrics }: Call, model: string, remember: Remember): Recall =>
+  async (question, predict) => {
+    const { predictions, result } = await remember(question, predict);
+    arrival.cache = result === "hit" ? "hit" : "miss";
+    metrics.cache(model, result);
+    return predictions;
+  };

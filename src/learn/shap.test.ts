@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { boost } from "./gbdt/fit.ts";
 import { GBDT_DEFAULTS } from "./gbdt/options.ts";
-import { logistic } from "./linear.ts";
+import { linearTerms, logistic, ridge } from "./linear.ts";
 import { marginsOf } from "./predict.ts";
 import { gaussLegendre } from "./quadrature.ts";
 import { contributions, explainerOf } from "./shap.ts";
 import { categories, frameOf, mixedSample, numbers } from "./testing.ts";
-import type { Column, Frame, Tree, TreeModel } from "./types.ts";
+import type { Column, Frame, Model, SumModel, Tree, TreeModel } from "./types.ts";
 
 /** The mean of a tree's leaves for a row of which the columns in `known` alone are known. */
 const worthOf = (tree: Tree, columns: readonly Column[], row: number, known: number): number => {
@@ -32,12 +32,26 @@ const worthOf = (tree: Tree, columns: readonly Column[], row: number, known: num
 
 const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1));
 
+/** What a model says of a row of which the columns in `known` alone are known. */
+const saysOf = (model: Model | SumModel, frame: Frame, row: number, known: number): number => {
+  if (model.kind === "sum") {
+    return model.parts.reduce((s, p) => s + p.weight * saysOf(p.model, frame, row, known), 0);
+  }
+  if (model.kind === "constant") return model.bias;
+  if (model.kind === "trees") {
+    return model.trees.reduce(
+      (s, tree) => s + worthOf(tree, frame.columns, row, known),
+      model.base,
+    );
+  }
+  const terms = linearTerms(model, frame).slice(row * frame.columns.length);
+  return frame.columns.reduce((s, _, c) => s + ((known >> c) & 1) * terms[c]!, model.bias);
+};
+
 /** Shapley values by their definition: all subsets of columns, for few columns. */
-const shapley = (model: TreeModel, frame: Frame, row: number): Float64Array => {
+const shapley = (model: Model | SumModel, frame: Frame, row: number): Float64Array => {
   const m = frame.columns.length;
-  const worth = Array.from({ length: 1 << m }, (_, known) =>
-    model.trees.reduce((sum, tree) => sum + worthOf(tree, frame.columns, row, known), model.base),
-  );
+  const worth = Array.from({ length: 1 << m }, (_, known) => saysOf(model, frame, row, known));
   return Float64Array.from({ length: m }, (_, c) => {
     let total = 0;
     for (let known = 0; known < 1 << m; known++) {
@@ -201,4 +215,25 @@ test("a constant model is all base", () => {
   const few = { rows: 5, columns: frame.columns.slice(0, 1) };
   const model = { kind: "constant", objective: "log_loss", bias: 0.3, columns } as const;
   expect(contributions(model, few)).toEqual({ base: 0.3, values: new Float64Array(5) });
+});
+
+test("a weighted sum of models equals the definition, and adds up", () => {
+  const sample = mixedSample(800, 5);
+  const { frame } = mixedSample(30, 6);
+  const { columns } = fitted();
+  const parts = [
+    { weight: 1, model: { kind: "constant", objective: "log_loss", bias: -0.2, columns } as const },
+    { weight: 0.25, model: fitted() },
+    { weight: 1.6 / 4, model: ridge.fit(sample, { ...ridge.defaults, indicators: true }, 1) },
+    { weight: 0.25, model: logistic.fit(sample, logistic.defaults, 1) },
+  ];
+  const sum: SumModel = { kind: "sum", parts, columns };
+  const { base, values } = contributions(sum, frame);
+  const margins = marginsOf(sum, frame);
+  for (let row = 0; row < frame.rows; row++) {
+    const own = values.subarray(row * 4, row * 4 + 4);
+    expect(largest(shapley(sum, frame, row).map((v, c) => v - own[c]!))).toBeLessThan(1e-11);
+    expect(own.reduce((s, v) => s + v, base)).toBeCloseTo(margins[row]!, 10);
+  }
+  expect(base).toBeCloseTo(saysOf(sum, frame, 0, 0), 11);
 });

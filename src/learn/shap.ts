@@ -9,7 +9,7 @@
 import { linearTerms } from "./linear.ts";
 import { checkColumns } from "./sample.ts";
 import { addTreeShap, expectedOf, planOf, scratchFor } from "./treeshap.ts";
-import type { Frame, LinearModel, Model, TreeModel } from "./types.ts";
+import type { Frame, LinearModel, Model, SumModel, TreeModel } from "./types.ts";
 
 /**
  * The expected margin `base`, one for all rows, and `values`, rows x columns, row by row, in units
@@ -25,16 +25,17 @@ export interface Contributions {
 export type Explainer = (frame: Frame) => Contributions;
 
 /** The contribution of every column to every row's margin; keep an `explainerOf` to ask often. */
-export const contributions = (model: Model, frame: Frame): Contributions =>
+export const contributions = (model: Model | SumModel, frame: Frame): Contributions =>
   explainerOf(model)(frame);
 
 /**
  * An explainer that has worked out what does not depend on rows; a model that serves keeps one.
  * Trees are explained as told above. A linear model's number gives weight x (value - mean) / scale,
  * its SHAP value where columns are independent, and a category the weight of its level; a constant
- * model gives zeros.
+ * model gives zeros. Shapley values are linear in the model, so those of a sum are the weighted sum
+ * of its parts'.
  */
-export const explainerOf = (model: Model): Explainer => {
+export const explainerOf = (model: Model | SumModel): Explainer => {
   const explain = kindOf(model);
   return (frame) => {
     checkColumns(model.columns, frame);
@@ -42,7 +43,8 @@ export const explainerOf = (model: Model): Explainer => {
   };
 };
 
-const kindOf = (model: Model): Explainer => {
+const kindOf = (model: Model | SumModel): Explainer => {
+  if (model.kind === "sum") return explainSum(model);
   if (model.kind === "trees") return explainTrees(model);
   if (model.kind === "linear") return (frame) => explainLinear(model, frame);
   return (frame) => zeros(model.bias, frame);
@@ -52,6 +54,20 @@ const zeros = (base: number, frame: Frame): Contributions => ({
   base,
   values: new Float64Array(frame.rows * frame.columns.length),
 });
+
+const explainSum = ({ parts }: SumModel): Explainer => {
+  const explainers = parts.map(({ weight, model }) => ({ weight, explain: explainerOf(model) }));
+  return (frame) => {
+    const { values } = zeros(0, frame);
+    let base = 0;
+    for (const { weight, explain } of explainers) {
+      const part = explain(frame);
+      base += weight * part.base;
+      for (let i = 0; i < values.length; i++) values[i]! += weight * part.values[i]!;
+    }
+    return { base, values };
+  };
+};
 
 const explainLinear = (model: LinearModel, frame: Frame): Contributions => ({
   base: model.bias,

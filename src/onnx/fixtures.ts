@@ -76,6 +76,24 @@ export const treeOf = (root: Branch): Tree => {
   };
 };
 
+/** Covers as a fit would leave them: each node's is the sum of its children's. */
+export const covered = (model: TreeModel, seed: number): TreeModel => {
+  const random = randomOf(seed);
+  const trees = model.trees.map((tree) => {
+    const cover = new Float64Array(tree.feature.length);
+    const fill = (node: number): number => {
+      cover[node] =
+        tree.feature[node] === -1
+          ? Math.fround(1 + 50 * random())
+          : fill(tree.left[node]!) + fill(tree.right[node]!);
+      return cover[node];
+    };
+    fill(0);
+    return { ...tree, cover };
+  });
+  return { ...model, trees };
+};
+
 /** A model of random trees over the columns; every tenth of them is only a leaf. */
 export const randomTrees = (
   columns: readonly ColumnShape[],

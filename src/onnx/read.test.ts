@@ -5,28 +5,11 @@ import { contributions } from "../learn/shap.ts";
 import type { TableModel, TableTask } from "../learn/table/answers.ts";
 import { mixedSample } from "../learn/testing.ts";
 import type { LinearModel, Model, TreeModel } from "../learn/types.ts";
-import { columnsOf, distanceOf, hardFrame, randomOf, randomTrees, treeOf } from "./fixtures.ts";
+import { columnsOf, covered, distanceOf, hardFrame, randomTrees, treeOf } from "./fixtures.ts";
 import { modelMetadata, readModel } from "./read.ts";
 import { encodeTableModel } from "./table.ts";
 
 const COLUMNS = columnsOf(5, 3);
-/** Covers as a fit would leave them: each node's is the sum of its children's. */
-const covered = (model: TreeModel, seed: number): TreeModel => {
-  const random = randomOf(seed);
-  const trees = model.trees.map((tree) => {
-    const cover = new Float64Array(tree.feature.length);
-    const fill = (node: number): number => {
-      cover[node] =
-        tree.feature[node] === -1
-          ? Math.fround(1 + 50 * random())
-          : fill(tree.left[node]!) + fill(tree.right[node]!);
-      return cover[node];
-    };
-    fill(0);
-    return { ...tree, cover };
-  });
-  return { ...model, trees };
-};
 const again = (model: Model): Model => readAgain(model, "binary") as Model;
 const readAgain = (model: TableModel, task: TableTask): TableModel => {
   const parts = { task, model, calibration: { slope: 1, intercept: 0 } };

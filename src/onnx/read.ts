@@ -1,5 +1,5 @@
 /*
- * Reads the model of a table artifact back, so that its answers can be explained: trees from the
+ * Reads the model of an artifact back, so that its answers can be explained: trees from the
  * graph itself, and from the metadata what a graph has no room for. There is no second copy that
  * could say something else than what is served.
  */
@@ -15,15 +15,17 @@ const LINEAR = "sluice.linear";
 
 /** What to write beside a model, so that `readModel` finds it again. */
 export const modelMetadata = (model: TableModel): Record<string, string> => {
-  if (model.kind === "trees") return { [COVER]: base64Of(coversOf(model)) };
-  if (model.kind === "softmax") {
-    return { [COVER]: model.models.map((one) => base64Of(coversOf(one))).join(" ") };
-  }
-  if (model.kind === "constant") return {};
-  const { columns: _, ...rest } = model;
-  const plain = (value: unknown) => (value instanceof Float64Array ? [...value] : value);
-  return { [LINEAR]: JSON.stringify(rest, (_key, value) => plain(value)) };
+  if (model.kind === "trees") return { [COVER]: coverText(model) };
+  if (model.kind === "softmax") return { [COVER]: model.models.map(coverText).join(" ") };
+  return model.kind === "constant" ? {} : { [LINEAR]: linearText(model) };
 };
+
+/** A linear model as JSON, without its columns; `linearOf` reads it. */
+export const linearText = ({ columns: _, ...rest }: LinearModel): string =>
+  JSON.stringify(rest, (_key, value) => (value instanceof Float64Array ? [...value] : value));
+
+/** The covers of a tree model, as `readTrees` wants them. */
+export const coverText = (model: TreeModel): string => base64Of(coversOf(model));
 
 /**
  * The model that bytes of `encodeTableModel` were made of, over these columns; values are float32
@@ -34,21 +36,37 @@ export const readModel = (
   bytes: Uint8Array,
   columns: readonly ColumnShape[],
 ): TableModel | null => {
-  const { graph = {}, metadata_props = [] } = decode(bytes);
-  const metadata = new Map(metadata_props.map(({ key, value }) => [key, value]));
+  const { metadata, ensembles } = openModel(bytes);
   const linear = metadata.get(LINEAR);
   if (linear !== undefined) return linearOf(linear, columns);
   const covers = metadata.get(COVER)?.split(" ");
   // One a class, in their order; those of quantiles come after them and have no covers.
-  const models = (graph.node ?? [])
-    .filter((node) => node.op_type === "TreeEnsemble")
+  const models = ensembles
     .slice(0, covers?.length)
-    .map((node, k): TreeModel => {
-      const attributes = new Map(node.attribute?.map((one) => [one.name ?? "", one]));
-      const trees = treesOf(attributes, covers?.[k]);
-      return { kind: "trees", objective: "log_loss", base: 0, trees, columns };
-    });
+    .map((ensemble, k) => readTrees(ensemble, covers?.[k], columns));
   return models.length > 1 ? { kind: "softmax", models, columns } : (models[0] ?? null);
+};
+
+/** The attributes of one `TreeEnsemble`, by name. */
+export type Ensemble = ReadonlyMap<string, AttributeJson>;
+
+/** Metadata and tree ensembles of a model, in the order of the graph. Throws `artifact_corrupt`. */
+export const openModel = (bytes: Uint8Array) => {
+  const { graph = {}, metadata_props = [] } = decode(bytes);
+  const ensembles: Ensemble[] = (graph.node ?? [])
+    .filter((node) => node.op_type === "TreeEnsemble")
+    .map((node) => new Map(node.attribute?.map((one) => [one.name ?? "", one])));
+  return { metadata: new Map(metadata_props.map(({ key, value }) => [key, value])), ensembles };
+};
+
+/** The trees of an ensemble, with the covers that `coverText` wrote. Throws `artifact_corrupt`. */
+export const readTrees = (
+  ensemble: Ensemble,
+  covers: string | undefined,
+  columns: readonly ColumnShape[],
+): TreeModel => {
+  const trees = treesOf(ensemble, covers);
+  return { kind: "trees", objective: "log_loss", base: 0, trees, columns };
 };
 
 interface AttributeJson {
@@ -86,7 +104,7 @@ interface ReadNode {
 }
 
 /** Trees of the operator's flat lists, each with its root first. */
-const treesOf = (attributes: ReadonlyMap<string, AttributeJson>, covers?: string): Tree[] => {
+const treesOf = (attributes: Ensemble, covers?: string): Tree[] => {
   const ints = (name: string): readonly number[] => attributes.get(name)?.ints ?? [];
   const floats = (name: string): Float32Array => floatsOf(attributes.get(name)?.t?.raw_data);
   const features = ints("nodes_featureids");
@@ -151,7 +169,8 @@ const setsOf = (modes: Uint8Array = new Uint8Array(), members: Float32Array) => 
   });
 };
 
-const linearOf = (text: string, columns: readonly ColumnShape[]): LinearModel => {
+/** The linear model of a `linearText`, over these columns. */
+export const linearOf = (text: string, columns: readonly ColumnShape[]): LinearModel => {
   const { weights, means, scales, missing, levels, ...rest } = JSON.parse(text);
   const list = (values: readonly number[]) => Float64Array.from(values);
   return {
@@ -194,11 +213,12 @@ const floatsOf = (bytes: Uint8Array = new Uint8Array()): Float32Array => {
   return Float32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getFloat32(i * 4, true));
 };
 
-const corrupt = (reason: string, cause?: unknown): SluiceError =>
+/** The bytes are no model that was written here. */
+export const corrupt = (reason: string, cause?: unknown): SluiceError =>
   new SluiceError({
     code: "artifact_corrupt",
     status: 422,
-    detail: `The bytes of a table model cannot be read back: ${reason}`,
+    detail: `The bytes of a model cannot be read back: ${reason}`,
     fix: "Give the bytes of an ONNX ModelProto as they were written; check their sha256.",
     cause,
   });

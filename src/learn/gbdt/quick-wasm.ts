@@ -44,7 +44,7 @@ export const makeWasmQuick = (module: WebAssembly.Module): QuickEngine => {
       const scratch = take(64 * width);
       const places = words(ROWS * columns);
       const stride = blocks * width * 64;
-      return (rows) => {
+      return (rows, into, at) => {
         for (let i = 0; i < rows * columns; i++) {
           places[i] = masks.byteOffset + codes[i]! * stride;
         }
@@ -59,7 +59,7 @@ export const makeWasmQuick = (module: WebAssembly.Module): QuickEngine => {
           margins.byteOffset,
           scratch,
         );
-        return margins.subarray(0, rows);
+        for (let row = 0; row < rows; row++) into[at + row] = margins[row]!;
       };
     },
   };

@@ -32,12 +32,15 @@ export interface Layout {
   readonly codes: Uint32Array;
 }
 
+/** Writes the margins of the first `rows` rows of `codes` to `margins`, from `at` on. */
+export type Score = (rows: number, margins: Float64Array, at: number) => void;
+
 /** Gives arrays for tables and what works on them. */
 export interface QuickEngine {
   words(length: number): Uint32Array;
   doubles(length: number): Float64Array;
-  /** Asked once, when the tables are filled; gives the margins of so many rows of `codes`. */
-  score(layout: Layout): (rows: number) => Float64Array;
+  /** Asked once, when the tables are filled. */
+  score(layout: Layout): Score;
 }
 
 export const TREES = 16;
@@ -77,10 +80,11 @@ export const makeQuick = (model: TreeModel, engine: QuickEngine): Quick | null =
       const margins = new Float64Array(frame.rows);
       for (let from = 0; from < frame.rows; from += ROWS) {
         const rows = Math.min(ROWS, frame.rows - from);
-        for (const [c, coder] of coders.entries()) {
+        for (let c = 0; c < coders.length; c++) {
+          const coder = coders[c]!;
           encode(coder, frame.columns[coder.place]!, from, rows, layout, c);
         }
-        margins.set(score(rows), from);
+        score(rows, margins, from);
       }
       return margins;
     },
@@ -223,8 +227,7 @@ export const plainQuick: QuickEngine = {
   score: (layout) => {
     const { base, columns, blocks, words, masks, values, codes } = layout;
     const stride = blocks * words * TREES;
-    return (rows) => {
-      const margins = new Float64Array(rows);
+    return (rows, margins, at) => {
       for (let row = 0; row < rows; row++) {
         let sum = base;
         for (let t = 0; t < blocks * TREES; t++) {
@@ -240,9 +243,8 @@ export const plainQuick: QuickEngine = {
             break;
           }
         }
-        margins[row] = sum;
+        margins[at + row] = sum;
       }
-      return margins;
     };
   },
 };

@@ -1,0 +1,138 @@
+/*
+ * Newline-delimited JSON both ways: a row a line in, an answer a line out, in the same order. What
+ * is held is a piece of the rows, however many come: who reads slowly is read from slowly.
+ */
+import { SluiceError } from "../errors.ts";
+import { makeLineSplitter } from "./ndjson-lines.ts";
+import { makeTidy } from "./ndjson-memory.ts";
+import { type AnswerRows, errorLine, lineValue } from "./ndjson-rows.ts";
+import { asTold } from "./problem.ts";
+import { streamOf } from "./stream.ts";
+
+/** The media types of such bodies. */
+export const LINE_TYPES = ["application/x-ndjson", "application/jsonl"] as const;
+/** Whether a body of this media type is lines of JSON. */
+export const isLines = (type: string): boolean => LINE_TYPES.some((known) => known === type);
+/** What one body may hold. */
+export const LINES_LIMIT = 4 * 1024 ** 3;
+/** How long one may take, from its first byte to its last answer. */
+export const LINES_DEADLINE_MS = 30 * 60_000;
+/** How long a client may neither send nor read. */
+export const LINES_SILENCE_MS = 60_000;
+/** Rows answered together: some milliseconds in which no other request has its turn. */
+const CHUNK = 256;
+/** Rows that have come wait for more of them no longer than this. */
+const PAUSE_MS = 10;
+
+export interface LineOptions {
+  readonly answer: AnswerRows;
+  /** What an error that nobody foresaw is told with. */
+  readonly requestId: string;
+  /** Told of what ends the answers early. */
+  onError?(thrown: unknown): void;
+  readonly chunk?: number;
+  readonly limit?: number;
+  readonly deadlineMs?: number;
+  readonly silenceMs?: number;
+}
+
+/**
+ * The answers to the lines of a body, some at a time, each ended by a line feed. Never throws: the
+ * last line tells of what ended them early.
+ */
+export async function* answerLines(
+  request: Request,
+  options: LineOptions,
+): AsyncGenerator<string, void, undefined> {
+  const { answer, requestId, deadlineMs = LINES_DEADLINE_MS } = options;
+  const until = performance.now() + deadlineMs;
+  const id = Bun.randomUUIDv7();
+  let row = 0;
+  const tidy = makeTidy();
+  try {
+    for await (const lines of piecesOf(request, options)) {
+      if (performance.now() > until) throw tooLate(deadlineMs, row);
+      const values = lines.map(lineValue);
+      const answers = await answer(values.filter((value) => !(value instanceof SluiceError)));
+      let [text, at] = ["", 0];
+      for (const value of values) {
+        const one = value instanceof SluiceError ? value : answers[at++]!;
+        text += `${one instanceof SluiceError ? errorLine(one, row) : told(one, `${id}-${row}`)}\n`;
+        row++;
+      }
+      yield text;
+      tidy(lines.length);
+      // Also where nothing had to be waited for, other requests have their turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  } catch (thrown) {
+    options.onError?.(thrown);
+    yield `${errorLine(asTold(thrown, requestId), null)}\n`;
+  }
+}
+
+/** A prediction under the id that it has in the stream; it is nobody else's, so none is copied. */
+function told(prediction: { id?: string }, id: string): string {
+  prediction.id = id;
+  return JSON.stringify(prediction);
+}
+
+/**
+ * The lines of a body that are not empty, in pieces of `chunk`, or of fewer before a pause and at
+ * the end. Throws what `streamOf` and the splitter do, after the lines before that.
+ */
+async function* piecesOf(
+  request: Request,
+  { chunk = CHUNK, limit = LINES_LIMIT, silenceMs = LINES_SILENCE_MS }: LineOptions,
+): AsyncGenerator<readonly string[], void, undefined> {
+  const lines: string[] = [];
+  const splitter = makeLineSplitter((line) => {
+    if (line.trim() !== "") lines.push(line);
+  });
+  const source = streamOf(request, { limit, silenceMs });
+  let coming = source.next();
+  try {
+    for (;;) {
+      const next = lines.length === 0 ? await coming : await beforePause(coming);
+      if (next !== PAUSE) {
+        if (next.done === true) splitter.end();
+        else splitter.push(next.value);
+      }
+      const least = next === PAUSE || next.done === true ? 1 : chunk;
+      while (lines.length >= least) yield lines.splice(0, chunk);
+      if (next === PAUSE) continue;
+      if (next.done === true) return;
+      coming = source.next();
+    }
+  } catch (thrown) {
+    while (lines.length > 0) yield lines.splice(0, chunk);
+    throw thrown;
+  } finally {
+    // Nobody is left to hear of what is wrong with the rest.
+    coming.catch(() => {});
+    source.return(undefined).catch(() => {});
+  }
+}
+
+const PAUSE = Symbol("pause");
+
+/** What comes, or `PAUSE` when it has not come soon. */
+async function beforePause<Result>(coming: Promise<Result>): Promise<Result | typeof PAUSE> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const pause = new Promise<typeof PAUSE>((resolve) => {
+    timer = setTimeout(() => resolve(PAUSE), PAUSE_MS);
+  });
+  try {
+    return await Promise.race([coming, pause]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const tooLate = (deadlineMs: number, row: number): SluiceError =>
+  new SluiceError({
+    code: "deadline_exceeded",
+    status: 503,
+    detail: `After ${deadlineMs / 60_000} minutes ${row} rows were answered.`,
+    fix: "Send the rows that have no answer in a request of their own.",
+  });
