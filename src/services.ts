@@ -16,7 +16,7 @@ import { makeControl } from "./flow/control.ts";
 import { makeOperations } from "./flow/operations.ts";
 import type { StepDeps } from "./flow/steps.ts";
 import { makeTrainer, type TrainerDeps } from "./flow/trainer.ts";
-import { objectsPath, workPath } from "./folder.ts";
+import { artifactsPath, objectsPath, workPath } from "./folder.ts";
 import type { Check, HttpServices } from "./http/services.ts";
 import type { Log } from "./log.ts";
 import { makeClient } from "./market/client.ts";
@@ -25,18 +25,23 @@ import { makeLimiter } from "./market/limiter.ts";
 import { verifyMarket } from "./market/verify.ts";
 import { type ExchangeState, watchExchange } from "./market/watch.ts";
 import { type ModelFile, marketModels } from "./models.ts";
+import { makeForeign } from "./registry/foreign.ts";
 import { makePromotion } from "./registry/promotion.ts";
 import { makeTracking } from "./registry/tracking.ts";
 import { makeVersions } from "./registry/versions.ts";
-import { makeChampions } from "./serve/champions.ts";
+import { type Champions, makeChampions } from "./serve/champions.ts";
 import { makeForecaster } from "./serve/forecast.ts";
-import { openArtifact } from "./serve/loaded.ts";
+import { assertFits, openVersion } from "./serve/foreign.ts";
 import { makePool } from "./serve/pool.ts";
+import { makeRemember } from "./serve/remember.ts";
 import { loadRuntime } from "./serve/runtime.ts";
+import { makeServed } from "./serve/versions.ts";
+import { type Cache, memoryCache, redisCache } from "./store/cache.ts";
 import { makeCandleStore } from "./store/candles.ts";
 import type { Database } from "./store/database.ts";
 import { makeForecasts } from "./store/forecasts.ts";
 import { localNotices, redisNotices } from "./store/notices.ts";
+import { cachedObjects } from "./store/object-cache.ts";
 import { folderObjects, s3Objects } from "./store/objects.ts";
 import { makePipelineRuns } from "./store/pipeline-runs.ts";
 import { makeTableStore } from "./store/tables.ts";
@@ -99,6 +104,13 @@ const redisCheck = (connected: boolean | null): Check[] =>
       ];
 
 const WATCH_EVERY_MS = 60_000;
+/** The cache that is configured, if any. */
+function cacheOf({ cache, redisUrl }: Config, log: Log): Cache | null {
+  if (cache === null) return null;
+  if (cache.kind === "redis" && redisUrl !== null) return redisCache(redisUrl, { ...cache, log });
+  return memoryCache(cache);
+}
+
 /** In exchange-clock mode looking is what moves the time. */
 const FOLLOW_EVERY_MS = 1_000;
 const TRAINING_MEMORY_BYTES = 2_000_000_000;
@@ -113,17 +125,25 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
   const objects = config.s3 === null ? folderObjects(objectsPath(config)) : s3Objects(config.s3);
   const notices = config.redisUrl === null ? localNotices() : redisNotices(config.redisUrl, log);
 
+  const cache = cacheOf(config, log);
+
   const markets = marketModels(models);
   const candles = makeCandleStore(database);
   const runs = makePipelineRuns(database, clock);
   const forecasts = makeForecasts(database, clock);
   const imports = makeImports({ store: makeTableStore(database), clock });
   const tracking = makeTracking({ database, objects, clock });
+  const check = async (bytes: Uint8Array, name: string) => {
+    const loaded = await openVersion(runtime, bytes);
+    try {
+      assertFits(loaded, models.get(name));
+    } finally {
+      await loaded.session.release();
+    }
+  };
   const versions = makeVersions({
-    database,
-    objects,
-    clock,
-    check: async (bytes) => (await openArtifact(runtime, bytes)).session.release(),
+    ...{ database, objects, clock },
+    check: (bytes, _, name) => check(bytes, name),
   });
   const promotion = makePromotion({
     database,
@@ -133,17 +153,20 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
       await champions.refresh(name);
     },
   });
-  const champions = makeChampions({
-    models: [...models.keys()],
-    runtime,
-    objects,
-    versions,
-    promotion,
-    log,
-  });
-  const pool = makePool({ runtime, objects });
+  const copies =
+    config.s3 === null
+      ? objects
+      : cachedObjects(objects, {
+          folder: artifactsPath(config),
+          mostBytes: config.artifactsBytes,
+          keep: () => champions.digests(),
+          log,
+        });
+  const champions: Champions = makeChampions({ runtime, objects: copies, promotion, log });
+  const pool = makePool({ runtime, objects: copies, mostBytes: config.loadedBytes });
+  const served = makeServed({ models, champions, pool, versions });
   notices.onNotice((name) => void champions.refresh(name));
-  await Promise.all([...models.keys()].map((name) => champions.refresh(name)));
+  await champions.refresh();
 
   const client = makeClient({
     url: config.upbitUrl,
@@ -151,7 +174,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     onDate: clock.observe,
   });
   const collector = makeCollector({ client, store: candles, clock, log });
-  const forecaster = makeForecaster({ models, champions, candles, forecasts, clock });
+  const forecaster = makeForecaster({ models, champions, served, candles, forecasts, clock });
   const trainer: TrainerDeps = {
     workFolder: workPath(config),
     cacheFolder: config.data,
@@ -201,6 +224,8 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
       models,
       champions,
       pool,
+      served,
+      remember: cache === null ? null : makeRemember(cache),
       forecaster,
       forecasts,
       candles,
@@ -214,7 +239,11 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
         assertImported: imports.assertImported,
       }),
       tokens: makeTokens(database, clock),
-      operations: makeOperations({ models, steps, tableSteps }),
+      operations: makeOperations({
+        ...{ models, steps, tableSteps },
+        register: makeForeign({ database, tracking, versions }),
+        tryVersion: async ({ name, digest }) => check(await objects.get(digest), name),
+      }),
       adminToken: deps.adminToken,
       checks: async () => [
         await databaseCheck(database),
@@ -238,6 +267,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     },
     close: async () => {
       notices.close();
+      cache?.close();
       await champions.stop();
       await pool.stop();
       await database.close();

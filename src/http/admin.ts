@@ -18,8 +18,9 @@ import {
   verifyAnswer,
 } from "./answers.ts";
 import { exact, instant, market, name, page, version } from "./fields.ts";
-import { modelOf } from "./models.ts";
+import { assertModel } from "./models.ts";
 import { type GuardedRoute, route } from "./route.ts";
+import type { HttpServices } from "./services.ts";
 import { movedView, quarantineView, tokenView, verifyView } from "./views.ts";
 
 const idKey = v.tuple([v.pipe(v.number(), v.safeInteger(), v.minValue(1))]);
@@ -41,7 +42,7 @@ const models: readonly GuardedRoute[] = [
     status: 202,
     gives: retrainAnswer,
     handle: async ({ services, params }) => {
-      modelOf(params.model, services);
+      await assertTrained(params.model, services);
       return { run: (await services.control.retrain(params.model)).id };
     },
   }),
@@ -58,7 +59,7 @@ const models: readonly GuardedRoute[] = [
     }),
     gives: movedAnswer,
     handle: async ({ services, params, body: { version, expected, force }, actor }) => {
-      modelOf(params.model, services);
+      await assertModel(params.model, services);
       const order = { version, force, actor, ...(expected === undefined ? {} : { expected }) };
       return movedView(await services.operations.promote(params.model, order));
     },
@@ -72,7 +73,7 @@ const models: readonly GuardedRoute[] = [
     body: exact({ expected: v.optional(version) }),
     gives: movedAnswer,
     handle: async ({ services, params, body: { expected }, actor }) => {
-      modelOf(params.model, services);
+      await assertModel(params.model, services);
       const order = { actor, ...(expected === undefined ? {} : { expected }) };
       return movedView(await services.operations.rollback(params.model, order));
     },
@@ -174,6 +175,18 @@ const tokens: readonly GuardedRoute[] = [
 ];
 
 export const adminRoutes: readonly GuardedRoute[] = [...models, ...candles, ...tokens];
+
+/** Throws where there is no model file to train by: `unknown_model` (404), `no_pipeline` (422). */
+async function assertTrained(name: string, services: HttpServices): Promise<void> {
+  await assertModel(name, services);
+  if (services.models.has(name)) return;
+  throw new SluiceError({
+    code: "no_pipeline",
+    status: 422,
+    detail: `Model ${name} has no model file: it is registered, not trained here.`,
+    fix: `Register its next version (sluice register ${name} FILE), or add a model file.`,
+  });
+}
 
 const unknownToken = (name: string): SluiceError =>
   new SluiceError({

@@ -29,6 +29,7 @@ export const problemAnswer = v.pipe(
     fix: text,
     faults: v.optional(v.array(v.strictObject({ path: text, message: text }))),
     request_id: text,
+    trace_id: v.optional(text),
     simulated,
   }),
   v.metadata({ ref: "Problem" }),
@@ -47,9 +48,10 @@ export const readyAnswer = answer({ status: v.literal("ready"), checks: v.array(
 
 const model = {
   name: text,
-  kind: v.picklist(["market", "table"]),
+  /** `registered`: without a model file, from outside or from one that is gone. */
+  kind: v.picklist(["market", "table", "registered"]),
   description: text,
-  /** Null for a table. */
+  /** Null for all but markets. */
   market: nullable(text),
   champion: nullable(v.strictObject({ version: whole, digest: text, since: time })),
   challenger: nullable(v.strictObject({ version: whole, since: time })),
@@ -81,17 +83,23 @@ export const modelsAnswer = listOf(v.strictObject(model));
 const quantiles = v.strictObject({ p10: real, p50: real, p90: real });
 const made = v.strictObject({ name: text, version: whole, digest: text });
 
+/** Where it was asked for: what is said of a row of which nothing is known, and what each adds. */
+const explanation = {
+  base: v.optional(nullable(real)),
+  contributions: v.optional(nullable(v.record(v.string(), real))),
+};
+
 const marketPrediction = v.strictObject({
   id: text,
   label: v.picklist(["up", "not_up"]),
   probability: real,
   quantiles,
+  ...explanation,
 });
 
 /** A class has a probability, a number a value; the rest where it was asked for or must be told. */
 const explained = {
-  base: v.optional(real),
-  contributions: v.optional(v.record(v.string(), real)),
+  ...explanation,
   warnings: v.optional(v.array(text)),
 };
 const classPrediction = v.strictObject({
@@ -109,9 +117,22 @@ const valuePrediction = v.strictObject({
   ...explained,
 });
 
+const cell = v.union([text, real, v.boolean()]);
+
+/** Of a file from outside: a class and a number for each, in its own order, or its outputs. */
+const plainPredictions = [
+  v.strictObject({ id: text, label: cell, probabilities: v.array(real) }),
+  v.strictObject({
+    id: text,
+    outputs: v.record(text, v.union([cell, v.array(cell)])),
+  }),
+] as const;
+
 export const predictAnswer = answer({
   model: made,
-  predictions: v.array(v.union([marketPrediction, classPrediction, valuePrediction])),
+  predictions: v.array(
+    v.union([marketPrediction, classPrediction, valuePrediction, ...plainPredictions]),
+  ),
 });
 
 const forecast = {
@@ -126,7 +147,7 @@ const forecast = {
   skill: v.strictObject({ log_loss: real, baseline_log_loss: real, better: v.boolean() }),
   abstain: nullable(v.strictObject({ reason: text, detail: text })),
 };
-export const forecastAnswer = answer(forecast);
+export const forecastAnswer = answer({ ...forecast, ...explanation });
 export const forecastsAnswer = listOf(
   v.strictObject({
     ...forecast,
@@ -140,18 +161,23 @@ export const forecastsAnswer = listOf(
   }),
 );
 
-export const versionsAnswer = listOf(
-  v.strictObject({
-    version: whole,
-    digest: text,
-    size: whole,
-    signature: anything,
-    run: nullable(text),
-    created_at: time,
-    aliases: v.array(text),
-    gates: v.array(anything),
-  }),
-);
+const versionOfModel = {
+  version: whole,
+  digest: text,
+  size: whole,
+  signature: anything,
+  run: nullable(text),
+  created_at: time,
+  aliases: v.array(text),
+  gates: v.array(anything),
+};
+export const versionsAnswer = listOf(v.strictObject(versionOfModel));
+/** `unchanged`: a version had these bytes already. */
+export const registeredAnswer = answer({
+  model: text,
+  unchanged: v.boolean(),
+  ...versionOfModel,
+});
 
 export const historyAnswer = listOf(
   v.strictObject({

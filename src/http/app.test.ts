@@ -167,7 +167,7 @@ describe("errors", () => {
     expect(lines).toEqual([]);
     await ask("POST", "/v1/models/btc/predict?secret=1", { body: { instances: [{ secret: 1 }] } });
     expect(lines.map(([level, event, f]) => [level, event, f["route"], f["status"]])).toEqual([
-      ["info", "request", "/v1/models/:model/predict", 422],
+      ["info", "request", "/v1/models/:ref/predict", 422],
     ]);
     expect(JSON.stringify(lines)).not.toContain("secret");
   });

@@ -3,23 +3,30 @@
  * answer it (dispatch.ts), and what is to be noted of it is noted.
  */
 import { type Context, Hono } from "hono";
+import { version } from "../../package.json";
 import type { Config } from "../config.ts";
 import { SluiceError } from "../errors.ts";
+import { samplesPath } from "../folder.ts";
 import type { Log } from "../log.ts";
+import { toldOf } from "../serve/health.ts";
+import { type Listening, makeAdmission } from "./admission.ts";
+import { alarms } from "./alarms.ts";
 import { type Arrival, headersFor } from "./arrival.ts";
 import { makeAuth } from "./auth.ts";
 import { answerOf, type Dispatch, makeDispatch } from "./dispatch.ts";
 import { makeLane } from "./lane.ts";
 import { makeMetrics } from "./metrics.ts";
-import { makeObserver } from "./observe.ts";
+import { makeObserver, traceIdOf } from "./observe.ts";
 import { described, describedQuery, documentOf } from "./openapi.ts";
 import { asTold, type ProblemOptions } from "./problem.ts";
 import type { GuardedRoute, OpenRoute, Route } from "./route.ts";
 import { routes as table } from "./routes.ts";
+import { makeSampling } from "./sampling.ts";
 import type { HttpServices } from "./services.ts";
+import { makeTracing } from "./tracing.ts";
 
 export interface AppDeps {
-  readonly config: Pick<Config, "open" | "role" | "simulated">;
+  readonly config: Config;
   readonly log: Log;
   /** Null until everything is open. */
   readonly services: () => HttpServices | null;
@@ -28,13 +35,17 @@ export interface AppDeps {
   readonly isStopping?: () => boolean;
   /** How long a request may take at most, milliseconds. */
   readonly deadlineMs?: number;
+  /** How long its body may take to come, milliseconds. */
+  readonly bodyMs?: number;
 }
 
 export interface App {
   /** Answers a request; never throws. */
-  fetch(request: Request): Promise<Response>;
+  fetch(request: Request, listening?: Listening): Promise<Response>;
   /** What it answers to. */
   readonly routes: readonly Route[];
+  /** Sends and writes what was gathered of requests; no request may come any more. */
+  close(): Promise<void>;
 }
 
 type Env = { Bindings: { arrival: Arrival } };
@@ -50,7 +61,18 @@ export function makeApp(deps: AppDeps): App {
   const { config, log } = deps;
   const { simulated } = config;
   const metrics = makeMetrics();
-  const observer = makeObserver({ log, metrics });
+  const tracing =
+    config.tracing === null ? null : makeTracing({ config: config.tracing, version, log, metrics });
+  const sampling =
+    config.sample === null
+      ? null
+      : makeSampling({
+          ...{ ...config.sample, folder: samplesPath(config), log },
+          onSample: metrics.samples,
+        });
+  const observer = makeObserver({ log, metrics, accessLog: config.accessLog, tracing });
+  const { limits, redisUrl } = config;
+  const admission = makeAdmission({ limits, redisUrl, log, inFlight: () => metrics.inFlight });
   const hono = new Hono<Env>();
   const routes = table.filter((route) => config.role !== "worker" || route.worker === true);
   const deadlineMs = deps.deadlineMs ?? DEADLINE_MS;
@@ -63,8 +85,9 @@ export function makeApp(deps: AppDeps): App {
   /** The problem answer for whatever was thrown, noted for the log and the metrics. */
   const tell = (arrival: Arrival, thrown: unknown, more: Partial<ProblemOptions> = {}) => {
     const { requestId } = arrival;
+    const traceId = traceIdOf(arrival);
     arrival.thrown = thrown;
-    return arrival.problem(asTold(thrown, requestId), { requestId, simulated, ...more });
+    return arrival.problem(asTold(thrown, requestId), { requestId, traceId, simulated, ...more });
   };
 
   const openHandler =
@@ -83,18 +106,21 @@ export function makeApp(deps: AppDeps): App {
       return answerOf(answer, route, arrival, simulated);
     };
 
-  const { services } = deps;
-  const guard = { auth: makeAuth(config), metrics, services, unavailable, simulated };
+  const { services, bodyMs } = deps;
+  const guard = {
+    ...{ auth: makeAuth(config), admission, metrics, sampling, services, unavailable },
+    ...{ simulated, bodyMs },
+  };
   const hot: [GuardedRoute, Dispatch][] = [];
   for (const route of routes) {
     const { method, path } = route;
     if (route.group === "open") {
-      hono.on(method, path, described(route), openHandler(route));
+      hono.on(method, path, described(route, config.open), openHandler(route));
       continue;
     }
     const dispatch = makeDispatch(route, guard);
     const handle = ({ env, req }: Context<Env>) => dispatch(env.arrival, (name) => req.param(name));
-    hono.on(method, path, described(route), handle, describedQuery(route));
+    hono.on(method, path, described(route, config.open), handle, describedQuery(route));
     if (route.hot === true) hot.push([route, dispatch]);
   }
   const lane = makeLane(hot);
@@ -110,40 +136,51 @@ export function makeApp(deps: AppDeps): App {
     });
   }
   hono.notFound((c) => tell(c.env.arrival, unavailable() ?? unknownRoute(c.req.path)));
-  hono.onError((thrown, c) => tell(c.env.arrival, thrown));
+  hono.onError(async (thrown, c) => tell(c.env.arrival, await toldOf(thrown)));
 
   /** The answer, or one that says that it took too long; the handler's own end is not awaited. */
-  async function answer(arrival: Arrival): Promise<Response> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<Response>((resolve) => {
-      arrival.extend = (ms) => {
-        clearTimeout(timer);
-        timer = setTimeout(() => resolve(tell(arrival, tooLate(ms))), ms);
+  const answer = (arrival: Arrival): Promise<Response> =>
+    new Promise((resolve) => {
+      let ms = deadlineMs;
+      const end = (response: Response) => {
+        alarms.clear(alarm);
+        resolve(leave(arrival, response));
       };
-      arrival.extend(deadlineMs);
-    });
-    try {
+      const alarm = alarms.set(ms, () => end(tell(arrival, tooLate(ms))));
+      arrival.extend = (longer) => {
+        ms = longer;
+        alarm.at = performance.now() + ms;
+      };
       const found = lane(arrival) ?? hono.fetch(arrival.request, { arrival });
-      return await Promise.race([found, late]);
-    } catch (thrown) {
-      return tell(arrival, thrown);
-    } finally {
-      clearTimeout(timer);
+      if (found instanceof Response) end(found);
+      else found.then(end, async (thrown) => end(tell(arrival, await toldOf(thrown))));
+    });
+
+  /** The response as it goes out. */
+  function leave(arrival: Arrival, response: Response): Response {
+    if (arrival.hasLeft) return response; // it came after the one that said that it took too long
+    arrival.hasLeft = true;
+    if (!arrival.isWhole || arrival.thrown !== null) {
+      const headers = Object.entries(headersFor(arrival));
+      for (const [name, value] of headers) response.headers.set(name, value);
     }
+    if (deps.isStopping?.() === true) response.headers.set("connection", "close");
+    observer.depart(arrival, response);
+    return response;
   }
 
   return {
     routes,
-    fetch: async (request) => {
+    // No more promises than there must be: each costs a quick request one hundredth of its time.
+    fetch: (request, listening) => {
       const arrival = observer.arrive(request);
-      const response = await answer(arrival);
-      if (!arrival.isWhole || arrival.thrown !== null) {
-        const headers = Object.entries(headersFor(arrival));
-        for (const [name, value] of headers) response.headers.set(name, value);
-      }
-      if (deps.isStopping?.() === true) response.headers.set("connection", "close");
-      observer.depart(arrival, response);
-      return response;
+      const verdict = admission.arrival(request, listening ?? null);
+      const go = (refusal: SluiceError | null) =>
+        refusal === null ? answer(arrival) : leave(arrival, tell(arrival, refusal));
+      return Promise.resolve(verdict instanceof Promise ? verdict.then(go) : go(verdict));
+    },
+    close: async () => {
+      await Promise.all([tracing?.stop(), sampling?.stop(), admission.close()]);
     },
   };
 }
@@ -165,7 +202,8 @@ const startingNow = (at: string): SluiceError =>
     retryAfter: 1,
   });
 
-const stoppingNow = (): SluiceError =>
+/** The server takes nothing new. */
+export const stoppingNow = (): SluiceError =>
   new SluiceError({
     code: "stopping",
     status: 503,

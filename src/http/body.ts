@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { type Fault, reasonOf, SluiceError } from "../errors.ts";
+import { type Alarm, alarms } from "./alarms.ts";
 import { faultsOf } from "./fields.ts";
 import type { Schema } from "./route.ts";
 
@@ -17,24 +18,35 @@ export async function readBytes(
   request: Request,
   { limit = BODY_LIMIT, deadlineMs = BODY_DEADLINE_MS } = {},
 ): Promise<Uint8Array> {
-  checkHead(request, limit);
+  // No more than was announced can come; a reader would take longer than all else together, and
+  // to look at `body` makes one.
+  if (checkHead(request, limit) !== null) return whole(request, deadlineMs);
   if (request.body === null) return new Uint8Array();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let alarm: Alarm | undefined;
   const late = new Promise<typeof TOO_LATE>((resolve) => {
-    timer = setTimeout(() => resolve(TOO_LATE), deadlineMs);
+    alarm = alarms.set(deadlineMs, () => resolve(TOO_LATE));
   });
   try {
-    // No more than was announced can come; a reader would take longer than all else together.
-    if (request.headers.has("content-length")) {
-      const whole = await Promise.race([request.bytes().catch(cut), late]);
-      if (whole === TOO_LATE) throw slow(null, deadlineMs);
-      return whole;
-    }
     return await gather(request.body.getReader(), { limit, deadlineMs, late });
   } finally {
-    clearTimeout(timer);
+    alarms.clear(alarm!);
   }
 }
+
+const whole = (request: Request, deadlineMs: number): Promise<Uint8Array> =>
+  new Promise((resolve, reject) => {
+    const alarm = alarms.set(deadlineMs, () => reject(slow(null, deadlineMs)));
+    request.bytes().then(
+      (bytes) => {
+        alarms.clear(alarm);
+        resolve(bytes);
+      },
+      (thrown) => {
+        alarms.clear(alarm);
+        reject(broken(thrown));
+      },
+    );
+  });
 
 interface Gathering {
   readonly limit: number;
@@ -65,11 +77,14 @@ async function gather(
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
-/** Refuses what the headers already tell: a body that is compressed, or too large. */
-export function checkHead(request: Request, limit: number): void {
-  const encoding = request.headers.get("content-encoding") ?? "identity";
-  if (encoding.toLowerCase() !== "identity") throw wrongEncoding(encoding);
-  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge(limit);
+/** Refuses a body that is compressed or too large by its headers; the length that they tell. */
+export function checkHead({ headers }: Request, limit: number): number | null {
+  const encoding = headers.get("content-encoding");
+  if (encoding !== null && encoding.toLowerCase() !== "identity") throw wrongEncoding(encoding);
+  const length = headers.get("content-length");
+  if (length === null) return null;
+  if (Number(length) > limit) throw tooLarge(limit);
+  return Number(length);
 }
 
 /**
@@ -77,7 +92,9 @@ export function checkHead(request: Request, limit: number): void {
  * is `unsupported_media_type` (415).
  */
 export function mediaType(request: Request): string {
-  const [type = "", ...parameters] = (request.headers.get("content-type") ?? "").split(";");
+  const given = request.headers.get("content-type") ?? "";
+  if (given === "application/json") return given;
+  const [type = "", ...parameters] = given.split(";");
   for (const parameter of parameters) {
     const [key = "", value = ""] = parameter.split("=").map((part) => part.trim().toLowerCase());
     if (key === "charset" && !/^"?utf-?8"?$/.test(value)) {
@@ -194,11 +211,14 @@ const slow = (size: number | null, deadlineMs: number): SluiceError =>
 
 /** What a body is that broke off. */
 export function cut(cause: unknown): never {
-  throw new SluiceError({
+  throw broken(cause);
+}
+
+const broken = (cause: unknown): SluiceError =>
+  new SluiceError({
     code: "body_cut",
     status: 400,
     detail: `The body ended early: ${reasonOf(cause)}.`,
     fix: "Send the request again.",
     cause,
   });
-}

@@ -87,3 +87,12 @@ describe("rowsOfCsv", () => {
     );
   });
 });
+
+test("what is no table is refused before it is read whole", () => {
+  const size = 4 << 20;
+  for (const text of [",".repeat(size), `a\n"${'""'.repeat(size >> 1)}`, "a\n".repeat(size >> 1)]) {
+    const begun = performance.now();
+    expect(() => rowsOfCsv(text, ["a"])).toThrow();
+    expect(performance.now() - begun).toBeLessThan(500);
+  }
+});

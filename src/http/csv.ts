@@ -3,16 +3,20 @@
  * a number is missing. Number("") is 0 and Number("0x10") is 16, so numbers have a form of their
  * own here.
  */
-import { assertRowCount, makeFaults, type Rows } from "./instances.ts";
+import { assertRowCount, MAX_ROWS, makeFaults, type Rows } from "./instances.ts";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /** The rows of a CSV text; 422 with every fault by line and column, 413 above the cap. */
 export function rowsOfCsv(text: string, columns: readonly string[]): Rows {
   const faults = makeFaults();
-  const lines = text.split(/\r\n|\n|\r/);
+  // A header, the rows, one too many, and the end: what lies behind is not looked at.
+  const lines = text.split(/\r\n|\n|\r/, MAX_ROWS + 3);
   // The line break at the end of the last line; an empty line before it is a row without cells.
   if (lines.at(-1) === "") lines.pop();
+  const long = lines.findIndex((line) => line.length > MOST_LINE);
+  if (long !== -1) faults.add(`line ${long + 1}`, `is longer than ${MOST_LINE} characters`);
+  faults.throwIfAny();
   const header = cellsOf(lines[0] ?? "") ?? [];
   const places = columns.map((name) => header.indexOf(name));
   for (const [c, name] of columns.entries()) {
@@ -45,6 +49,8 @@ export function rowsOfCsv(text: string, columns: readonly string[]): Rows {
   return { features, rows };
 }
 
+/** Many times what the columns of a market take. */
+const MOST_LINE = 1 << 16;
 const EXPECTED = "expected a finite number within 2^53, or nothing";
 
 /** The number that a cell holds, NaN for an empty one, null for anything else. */

@@ -3,7 +3,7 @@
  */
 import type { Config } from "../config.ts";
 import { parseModel } from "../models.ts";
-import type { Moved } from "../registry/promotion.ts";
+import type { Moved, Pointer } from "../registry/promotion.ts";
 import type { WholeRun } from "../registry/run-list.ts";
 import type { Version } from "../registry/version-rows.ts";
 import type { Champion } from "../serve/champions.ts";
@@ -35,6 +35,13 @@ export const config: Config = {
   role: "all",
   log: "json",
   open: ["read", "predict"],
+  accessLog: "errors",
+  cache: null,
+  sample: null,
+  loadedBytes: 512_000_000,
+  artifactsBytes: 1_024_000_000,
+  limits: { concurrent: 1_024, token: null, address: null, proxies: 0 },
+  tracing: null,
   simulated: false,
 };
 
@@ -75,6 +82,11 @@ export const fakeChampion = (answer?: Partial<Session>): Champion & LoadedMarket
       probability: { type: "float32", shape: [1, 1], data: Float32Array.of(0.5) },
     }),
   },
+  explain: (features, rows) =>
+    Array.from({ length: rows }, (_, row) => {
+      const [first = 0] = features.subarray(row * COLUMNS.length);
+      return { base: 0, contributions: { ret_1: Number.isNaN(first) ? 0 : first, ret_2: 0 } };
+    }),
   session: {
     inference: {} as Session["inference"],
     run: async (features, rows) => {
@@ -86,6 +98,7 @@ export const fakeChampion = (answer?: Partial<Session>): Champion & LoadedMarket
         quantiles: Float32Array.from(first.flatMap(() => [-0.01, 0, 0.01])),
       };
     },
+    waiting: () => 0,
     release: async () => {},
     ...answer,
   },
@@ -129,6 +142,11 @@ export const version: Version = {
   gates: [{ name: "verified", passed: true }],
   aliases: ["champion"],
 };
+
+/** An alias of btc that points at a version. */
+export const pointerTo = (number: number, alias: string): Pointer => ({
+  ...{ name: "btc", alias, version: number, digest: DIGEST, since: NOW, runId: RUN_ID },
+});
 
 export const run = {
   runId: RUN_ID,

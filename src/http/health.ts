@@ -87,13 +87,27 @@ async function checksOf(services: HttpServices): Promise<readonly Check[]> {
       ...(waits ? { blocking: false } : {}),
     };
   });
+  const registered = champions.names().flatMap((model): Check[] => {
+    if (models.has(model)) return [];
+    const { champion, trouble } = champions.state(model);
+    const detail = champion === null ? "is being loaded" : `version ${champion.version} serves`;
+    return [
+      {
+        name: `model ${model}`,
+        ok: champion !== null,
+        detail: trouble?.message ?? detail,
+        // A file that once was registered must not keep all others from being asked.
+        ...(champion === null && trouble === null ? {} : { blocking: false }),
+      },
+    ];
+  });
   const age = Date.now() - champions.readAt();
   const view: Check = {
     name: "aliases",
     ok: age <= VIEW_MS,
     detail: champions.readAt() === 0 ? "not read yet" : `read ${Math.round(age / 1000)} s ago`,
   };
-  return [...loaded, view, ...(await othersOf(services))];
+  return [...loaded, ...registered, view, ...(await othersOf(services))];
 }
 
 const NO_ROWS = "is a table that nothing was learned from yet: import rows, then train";

@@ -24,13 +24,19 @@ describe("/openapi.json", () => {
       ids.add(told.operationId);
       expect(told.summary.length).toBeGreaterThan(5);
       expect(told.tags.length).toBe(1);
-      expect(told.security).toEqual(route.group === "open" ? [] : [{ token: [] }]);
+      // An empty requirement beside the token: it may be left out, as this server has it.
+      const optional = route.group === "read" || route.group === "predict";
+      const security = optional ? [{ token: [] }, {}] : [{ token: [] }];
+      expect(told.security).toEqual(route.group === "open" ? [] : security);
       expect(Object.keys(told.responses)).toContain(String(route.status ?? 200));
       const names = (told.parameters ?? []).map(
         (p: { in: string; name: string }) => `${p.in} ${p.name}`,
       );
-      for (const [, name] of route.path.matchAll(/:(\w+)/g))
-        expect(names).toContain(`path ${name}`);
+      for (const [, name] of route.path.matchAll(/:(\w+)/g)) {
+        expect(names.filter((known: string) => known === `path ${name}`)).toHaveLength(1);
+        const parameter = told.parameters.find((p: { name: string }) => p.name === name);
+        expect(new RegExp(parameter.schema.pattern).test("a\u0000/")).toBe(name === "path");
+      }
       const takes = route.group !== "open" && (route.body ?? route.takes) !== undefined;
       expect(told.requestBody !== undefined).toBe(takes);
     }
@@ -43,13 +49,34 @@ describe("/openapi.json", () => {
     expect(document.paths["/admin/pipelines/{pipeline}/runs"].post.requestBody.required).toBe(
       false,
     );
-    for (const status of [400, 401, 403, 404, 409, 413, 415, 422, 503]) {
+    for (const status of [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503]) {
       expect(promote.responses[status].content["application/problem+json"].schema).toEqual({
         $ref: "#/components/schemas/Problem",
       });
     }
     const { Problem } = document.components.schemas;
     expect(Problem.required).toEqual(expect.arrayContaining(["type", "status", "detail", "code"]));
+  });
+
+  test("a server that asks everybody for a token says so", async () => {
+    const closed = makeTestApp({ config: { open: [] } });
+    const { json } = await closed.ask("GET", "/openapi.json", { token: null });
+    for (const route of routes) {
+      const told = json.paths[documented(route.path)][route.method.toLowerCase()];
+      expect(told.security).toEqual(route.group === "open" ? [] : [{ token: [] }]);
+    }
+  });
+
+  test("whoever is sent away is told when to come again", () => {
+    for (const path of ["/v1/models", "/docs"]) {
+      const { get } = document.paths[path];
+      for (const status of [429, 503]) {
+        expect(Object.keys(get.responses[status].headers)).toEqual(["Retry-After"]);
+      }
+    }
+    for (const path of ["/healthz", "/readyz", "/metrics", "/v2/health/ready"]) {
+      expect(document.paths[path].get.responses[429]).toBeUndefined();
+    }
   });
 
   test("errors of the inference protocol have its form, and none is 422", () => {
@@ -59,11 +86,25 @@ describe("/openapi.json", () => {
       "application/octet-stream",
     ]);
     expect(infer.responses[422]).toBeUndefined();
-    for (const status of [400, 401, 403, 404, 408, 413, 415, 503]) {
+    for (const status of [400, 401, 403, 404, 408, 413, 415, 429, 500, 503]) {
       expect(infer.responses[status].content["application/json"].schema).toEqual({
         $ref: "#/components/schemas/InferenceError",
       });
     }
+  });
+
+  test("answers that are no JSON are told by their types", () => {
+    const typesOf = (path: string, method: string): string[] =>
+      Object.keys(document.paths[path][method].responses[200].content);
+    expect(typesOf("/v2/models/{model}/infer", "post")).toEqual([
+      "application/json",
+      "application/octet-stream",
+    ]);
+    expect(typesOf("/v1/models/{ref}/predict", "post")).toEqual([
+      "application/json",
+      "application/x-ndjson",
+    ]);
+    expect(typesOf("/metrics", "get")).toEqual(["text/plain"]);
   });
 
   test("every reference leads somewhere", () => {

@@ -11,8 +11,11 @@ import {
 } from "hono-openapi";
 import * as v from "valibot";
 import { version } from "../../package.json";
+import type { OpenGroup } from "../config.ts";
+import { EXEMPT } from "./admission.ts";
 import { problemAnswer } from "./answers.ts";
 import { exact } from "./fields.ts";
+import { formOf, paramNames } from "./params.ts";
 import type { Group, GuardedRoute, Route, Schema } from "./route.ts";
 import { isProtocolPath } from "./v2/error.ts";
 import { errorAnswer } from "./v2/schemas.ts";
@@ -29,11 +32,13 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   413: "The body or the number of rows is over the limit.",
   415: "The content type is not read here.",
   422: "Something in the request is not accepted; every fault is listed.",
+  429: "Too much at once; Retry-After tells when.",
+  500: "A fault of the server or of a model; its code tells which.",
   503: "Not now; Retry-After tells when.",
 };
 
-/** The middleware that describes a route; it does nothing else. */
-export function described(route: Route): MiddlewareHandler {
+/** The middleware that describes a route; it does nothing else. `open`: groups without a token. */
+export function described(route: Route, open: readonly OpenGroup[]): MiddlewareHandler {
   const { method, path, group, tag, summary } = route;
   const takes = bodiesOf(route);
   return describeRoute({
@@ -41,7 +46,8 @@ export function described(route: Route): MiddlewareHandler {
     summary,
     description: accessOf(group),
     operationId: operationIdOf(method, path),
-    security: group === "open" ? [] : [{ token: [] }],
+    security: securityOf(group, open),
+    parameters: paramNames(path).map(parameterOf),
     ...(takes === null
       ? {}
       : { requestBody: { required: isNeeded(route), content: contentOf(takes) } }),
@@ -55,6 +61,21 @@ export function described(route: Route): MiddlewareHandler {
  */
 export const describedQuery = ({ query = exact({}) }: GuardedRoute): MiddlewareHandler =>
   validator("query", query);
+
+/** An empty requirement says that a token may be left out. */
+function securityOf(group: Group, open: readonly OpenGroup[]): Record<string, string[]>[] {
+  if (group === "open") return [];
+  return group !== "admin" && open.includes(group) ? [{ token: [] }, {}] : [{ token: [] }];
+}
+
+/** A parameter of an address, by the form that its check has. */
+function parameterOf(name: string) {
+  const { pattern, accepted } = formOf(name);
+  return {
+    ...{ in: "path" as const, name, required: true, description: `Expected is ${accepted}.` },
+    schema: { type: "string" as const, pattern: pattern.source },
+  };
+}
 
 function accessOf(group: Group): string {
   if (group === "open") return "Needs no token.";
@@ -86,9 +107,11 @@ const contentOf = (bodies: Readonly<Record<string, Schema>>) =>
   );
 
 function responsesOf(route: Route): Responses {
-  const { gives, status = 200 } = route;
-  const content =
-    typeof gives === "string" ? { [gives]: {} } : contentOf({ "application/json": gives });
+  const { gives, givesAlso = [], status = 200 } = route;
+  const content = {
+    ...(typeof gives === "string" ? { [gives]: {} } : contentOf({ "application/json": gives })),
+    ...Object.fromEntries(givesAlso.map((type) => [type, {}])),
+  };
   const responses: Responses = {
     [status]: {
       description: status === 202 ? "Asked for; work begins soon." : "The answer.",
@@ -98,6 +121,7 @@ function responsesOf(route: Route): Responses {
   for (const problem of problemsOf(route)) {
     responses[problem] = {
       description: PROBLEMS[problem]!,
+      ...(problem === 429 || problem === 503 ? { headers: RETRY_AFTER } : {}),
       content: isProtocolPath(route.path)
         ? contentOf({ "application/json": errorAnswer })
         : contentOf({ "application/problem+json": problemAnswer }),
@@ -106,16 +130,27 @@ function responsesOf(route: Route): Responses {
   return responses;
 }
 
+/** Every status that the guard or the handler of a route can give when something is wrong. */
 function problemsOf(route: Route): number[] {
-  if (route.group === "open")
-    return /^\/(?:healthz|v2\/health\/live)$/.test(route.path) ? [] : [503];
+  const statuses = EXEMPT.test(`http://sluice${route.path}`) ? [] : [429];
+  if (route.group === "open") {
+    return /^\/(?:healthz|v2\/health\/live)$/.test(route.path) ? [] : [...statuses, 503];
+  }
   const isProtocol = isProtocolPath(route.path);
-  const statuses = [401, 403, isProtocol ? 400 : 422, 503];
-  if (route.path.includes(":")) statuses.push(404);
+  statuses.push(401, 403, isProtocol ? 400 : 422, 500, 503);
+  // Administrators also name markets, in queries and bodies.
+  if (route.path.includes(":") || route.group === "admin") statuses.push(404);
   if (route.method === "POST") statuses.push(...(isProtocol ? [] : [400]), 408, 413, 415);
   if (route.group === "admin" && route.method === "POST") statuses.push(409);
   return statuses.sort((a, b) => a - b);
 }
+
+const RETRY_AFTER = {
+  "Retry-After": {
+    description: "Seconds until a repeat may succeed.",
+    schema: { type: "integer" as const, minimum: 0 },
+  },
+};
 
 const documents = new WeakMap<object, Promise<Record<string, unknown>>>();
 

@@ -14,12 +14,18 @@ interface Form {
 const named: Form = { pattern: MODEL_NAME, accepted: `a name that matches ${MODEL_NAME.source}` };
 const id: Form = { pattern: /^[0-9a-f-]{32,36}$/, accepted: "an id as the list of runs has it" };
 
+const VERSION = /[1-9]\d{0,9}|[a-z][\w-]{0,62}/;
+
 const forms: Readonly<Record<string, Form>> = {
   model: named,
   // By number or alias, as the registry names aliases.
   version: {
-    pattern: /^(?:[1-9]\d{0,9}|[a-z][\w-]{0,62})$/,
+    pattern: new RegExp(`^(?:${VERSION.source})$`),
     accepted: "the number of a version, or an alias",
+  },
+  ref: {
+    pattern: new RegExp(`${MODEL_NAME.source.slice(0, -1)}(?:@(?:${VERSION.source}))?$`),
+    accepted: "the name of a model, alone or with @ and the number or the alias of a version",
   },
   pipeline: named,
   token: named,
@@ -28,6 +34,9 @@ const forms: Readonly<Record<string, Form>> = {
   // Judged by the registry, which knows what a path of an artifact may be.
   path: { pattern: /^[\s\S]*$/, accepted: "the path of an artifact" },
 };
+
+/** The form of a parameter, which `paramNames` has found. */
+export const formOf = (name: string): Form => forms[name]!;
 
 /** The names of a path's parameters; throws where one has no form that it could be checked by. */
 export function paramNames(path: string): string[] {

@@ -7,6 +7,8 @@ import { titleOf } from "./codes.ts";
 
 export interface ProblemOptions {
   readonly requestId: string;
+  /** The trace that the request belongs to, where it has one. */
+  readonly traceId?: string | undefined;
   readonly simulated: boolean;
   readonly headers?: Readonly<Record<string, string>>;
   /** Further members, such as the checks of /readyz. */
@@ -29,6 +31,7 @@ export function problem(error: SluiceError, options: ProblemOptions): Response {
     ...(error.faults.length > 0 ? { faults: error.faults.slice(0, FAULTS) } : {}),
     ...options.more,
     request_id: options.requestId,
+    ...(options.traceId === undefined ? {} : { trace_id: options.traceId }),
     ...(options.simulated ? { simulated: true } : {}),
   };
   return new Response(JSON.stringify(body), { status: error.status, headers });
@@ -44,6 +47,7 @@ export function headersOf(
     "content-type": type,
     "cache-control": "no-store",
     ...options.headers,
+    ...error.headers,
   };
   if (error.retryAfter !== null) headers["retry-after"] = String(Math.ceil(error.retryAfter));
   if (error.status === 401) headers["www-authenticate"] = 'Bearer realm="sluice"';

@@ -28,6 +28,8 @@ interface Described {
   readonly status?: number;
   /** The JSON answer, or the media type of another. */
   readonly gives: Schema | string;
+  /** Media types of other forms that the answer may have. */
+  readonly givesAlso?: readonly string[];
   /** Also served by a process that is only a worker. */
   readonly worker?: boolean;
 }

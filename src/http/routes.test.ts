@@ -26,7 +26,7 @@ const INFERENCE = {
 };
 
 const BODIES: Readonly<Record<string, unknown>> = {
-  "/v1/models/:model/predict": { instances: [{ ret_1: 1, ret_2: null }] },
+  "/v1/models/:ref/predict": { instances: [{ ret_1: 1, ret_2: null }] },
   "/v2/models/:model/infer": INFERENCE,
   "/v2/models/:model/versions/:version/infer": INFERENCE,
   "/admin/models/:model/promote": { version: 4 },
@@ -40,10 +40,16 @@ const BODIES: Readonly<Record<string, unknown>> = {
 
 const NAMES: Readonly<Record<string, string>> = {
   model: "btc",
+  ref: "btc",
   pipeline: "btc",
   market: "KRW-BTC",
   token: "token-q",
   version: "3",
+};
+
+const RAW: Readonly<Record<string, readonly [string, string]>> = {
+  "/admin/models/:model/imports": ["text/csv", "age,city,y\n1,a,no\n"],
+  "/admin/models/:model/versions": ["application/octet-stream", "onnx"],
 };
 
 /** What a route needs in its query, or has in its path instead of the names above. */
@@ -88,8 +94,8 @@ describe("answers", () => {
       async (_, route) => {
         const body = BODIES[route.path];
         const init =
-          route.path === "/admin/models/:model/imports"
-            ? { raw: ["text/csv", "age,city,y\n1,a,no\n"] as const }
+          route.method === "POST" && RAW[route.path] !== undefined
+            ? { raw: RAW[route.path]! }
             : route.method === "POST" && body !== undefined
               ? { body }
               : {};

@@ -12,10 +12,12 @@ import { predictRoutes } from "./predict.ts";
 import type { Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 import { protocolRoutes } from "./v2/routes.ts";
+import { versionRoutes } from "./versions.ts";
 
 export const routes: readonly Route[] = [
   ...healthRoutes,
   ...modelRoutes,
+  ...versionRoutes,
   ...importRoutes,
   ...predictRoutes,
   ...protocolRoutes,

@@ -4,9 +4,10 @@
 import type { Config } from "../config.ts";
 import { SluiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { makeApp } from "./app.ts";
+import { makeApp, stoppingNow } from "./app.ts";
+import { LINES_LIMIT } from "./ndjson.ts";
+import { type LongAnswer, longOf } from "./ndjson-response.ts";
 import type { HttpServices } from "./services.ts";
-import { IMPORT_LIMIT } from "./stream.ts";
 
 export interface ServerOptions {
   readonly config: Config;
@@ -15,6 +16,8 @@ export interface ServerOptions {
   readonly services: () => HttpServices | null;
   /** What the start is at, in words. */
   readonly starting: () => string;
+  /** How long a body may take to come, milliseconds. */
+  readonly bodyMs?: number;
 }
 
 export interface Server {
@@ -26,6 +29,8 @@ export interface Server {
 }
 
 const IDLE_SECONDS = 30;
+/** Above what a stream of rows allows itself (ndjson.ts). */
+const LONG_IDLE_SECONDS = 120;
 /** How long the last answers may take to leave once their handlers have ended. */
 const FLUSH_MS = 250;
 
@@ -37,14 +42,31 @@ export function startServer(options: ServerOptions): Server {
   let idle: (() => void) | null = null;
   const app = makeApp({ ...options, isStopping: () => stopping });
 
-  const fetch = async (request: Request): Promise<Response> => {
+  const open = new Set<LongAnswer>();
+  const leave = () => {
+    inFlight--;
+    if (inFlight === 0) idle?.();
+  };
+  const fetch = async (request: Request, listening: Bun.Server<undefined>): Promise<Response> => {
     inFlight++;
+    let long: LongAnswer | null = null;
     try {
-      return await app.fetch(request);
+      const response = await app.fetch(request, listening);
+      long = longOf(response);
+      return response;
     } finally {
-      inFlight--;
-      if (inFlight === 0) idle?.();
+      if (long === null) leave();
+      else stay(request, listening, long);
     }
+  };
+  /** An answer that goes on: it has bounds of its own for how long it may be silent. */
+  const stay = (request: Request, listening: Bun.Server<undefined>, long: LongAnswer): void => {
+    listening.timeout(request, LONG_IDLE_SECONDS);
+    open.add(long);
+    void long.ended.then(() => {
+      open.delete(long);
+      leave();
+    });
   };
 
   const listen = () =>
@@ -53,7 +75,7 @@ export function startServer(options: ServerOptions): Server {
       port: config.port,
       idleTimeout: IDLE_SECONDS,
       // More than any route takes, so that it can say so; Bun itself only cuts the connection.
-      maxRequestBodySize: 2 * IMPORT_LIMIT,
+      maxRequestBodySize: 2 * LINES_LIMIT,
       // A fault outside the app: nothing of it may reach the client.
       error: (thrown) => {
         log.error("server_error", { reason: String(thrown), stack: thrown.stack });
@@ -75,10 +97,12 @@ export function startServer(options: ServerOptions): Server {
         idle = resolve;
       });
       await Promise.race([ended, Bun.sleep(graceMs)]);
+      for (const long of open) long.stop(stoppingNow());
     }
     // A keep-alive connection would hold a gentle stop for as long as its client likes.
     await Promise.race([server.stop(), Bun.sleep(FLUSH_MS)]);
     await server.stop(true);
+    await app.close();
   };
 
   return { url: urlOf(config.host, server.port ?? config.port), server, stop };

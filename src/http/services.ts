@@ -14,6 +14,8 @@ import type { Versions } from "../registry/versions.ts";
 import type { Champions } from "../serve/champions.ts";
 import type { Forecaster } from "../serve/forecast.ts";
 import type { Pool } from "../serve/pool.ts";
+import type { Remember } from "../serve/remember.ts";
+import type { ServedVersions } from "../serve/versions.ts";
 import type { CandleStore } from "../store/candles.ts";
 import type { Forecasts } from "../store/forecasts.ts";
 import type { PipelineRuns } from "../store/pipeline-runs.ts";
@@ -37,13 +39,17 @@ export interface HttpServices {
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
   readonly models: ReadonlyMap<string, ModelFile>;
-  readonly champions: Pick<Champions, "use" | "state" | "readAt">;
-  readonly pool: Pick<Pool, "use">;
+  readonly champions: Pick<Champions, "use" | "state" | "readAt" | "names">;
+  /** Any version of a model, by number or alias. */
+  readonly served: ServedVersions;
+  readonly pool: Pick<Pool, "held" | "bytes">;
+  /** Answers given again to the same rows; null where that is off. */
+  readonly remember: Remember | null;
   readonly forecaster: Pick<Forecaster, "forecast">;
   readonly forecasts: Pick<Forecasts, "record" | "list">;
   readonly candles: Pick<CandleStore, "read" | "holesOf" | "newest" | "quarantined">;
   readonly tracking: Pick<Tracking, "run" | "runs" | "readArtifact">;
-  readonly versions: Pick<Versions, "version" | "versions">;
+  readonly versions: Pick<Versions, "version" | "versions" | "names" | "isRegistered">;
   readonly promotion: Pick<Promotion, "champion" | "aliases" | "history">;
   readonly runs: Pick<PipelineRuns, "run" | "list" | "stepsOf" | "paused">;
   readonly control: Control;

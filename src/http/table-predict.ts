@@ -6,6 +6,7 @@
 import { SluiceError } from "../errors.ts";
 import { quantileName } from "../learn/table/quantiles.ts";
 import type { Frame } from "../learn/types.ts";
+import type { Watch } from "../serve/batch.ts";
 import type { LoadedTable } from "../serve/loaded.ts";
 import type { TableFacts, TableOutput } from "../serve/table.ts";
 import type { TableRequest } from "./table-rows.ts";
@@ -37,29 +38,38 @@ export function predictTable(
   version: LoadedTable,
   request: TableRequest,
   explain: boolean,
+  watch?: Watch,
 ): TablePrediction[] | Promise<TablePrediction[]> {
   const { frame } = request;
-  if (explain) return explained(version, request);
-  if (frame.rows > CHUNK) return inChunks(version, request);
-  const output = version.session.answer(frame);
+  if (explain) return explained(version, request, watch);
+  if (frame.rows > CHUNK) return inChunks(version, request, watch);
+  const output = version.session.answer(frame, watch);
   return output instanceof Promise
     ? output.then((one) => told(version, request, [one]))
     : told(version, request, [output]);
 }
 
-async function inChunks(version: LoadedTable, request: TableRequest): Promise<TablePrediction[]> {
+async function inChunks(
+  version: LoadedTable,
+  request: TableRequest,
+  watch: Watch | undefined,
+): Promise<TablePrediction[]> {
   const outputs: TableOutput[] = [];
   for (const part of chunksOf(request.frame, CHUNK)) {
     // Calls of other requests have their turn in between, also where this one answers at once.
     if (outputs.length > 0) await new Promise((resolve) => setImmediate(resolve));
-    outputs.push(await version.session.answer(part));
+    outputs.push(await version.session.answer(part, watch));
   }
   return told(version, request, outputs);
 }
 
-async function explained(version: LoadedTable, request: TableRequest): Promise<TablePrediction[]> {
-  if (request.frame.rows > MAX_EXPLAINED) throw tooMany(request.frame.rows);
-  const predictions = await predictTable(version, request, false);
+async function explained(
+  version: LoadedTable,
+  request: TableRequest,
+  watch: Watch | undefined,
+): Promise<TablePrediction[]> {
+  assertExplained(request.frame.rows);
+  const predictions = await predictTable(version, request, false, watch);
   const explains = await explainRows(version, request.frame);
   return predictions.map((prediction, row) => ({
     ...prediction,
@@ -80,8 +90,7 @@ function told(
   for (const { values, quantiles } of outputs) {
     for (let at = 0, from = 0; at < values.length; at += width, from += names.length) {
       const row = predictions.length;
-      const said = answerOf(facts, values, at);
-      const prediction: Writable<TablePrediction> = { id: `${id}-${row}`, ...said };
+      const prediction = answerOf(`${id}-${row}`, facts, values, at);
       if (names.length > 0) prediction.quantiles = named(names, quantiles, from);
       const warned = warnings.get(row);
       if (warned !== undefined) prediction.warnings = warned;
@@ -95,19 +104,20 @@ type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** The answer that begins at `at`. */
 function answerOf(
+  id: string,
   { task, classes, threshold }: TableFacts,
   values: Float32Array,
   at: number,
-): Omit<TablePrediction, "id"> {
+): Writable<TablePrediction> {
   const value = values[at]!;
-  if (task === "regression" || task === "count") return { value };
+  if (task === "regression" || task === "count") return { id, value };
   if (task === "binary") {
-    return { label: classes[value >= threshold ? 1 : 0]!, probability: value };
+    return { id, label: classes[value >= threshold ? 1 : 0]!, probability: value };
   }
   const all = values.subarray(at, at + classes.length);
   const best = all.indexOf(Math.max(...all));
   const probabilities = Object.fromEntries(classes.map((name, k) => [name, all[k]!]));
-  return { label: classes[best]!, probability: all[best]!, probabilities };
+  return { id, label: classes[best]!, probability: all[best]!, probabilities };
 }
 
 const named = (names: readonly string[], values: Float32Array, from: number) =>
@@ -155,10 +165,13 @@ function chunksOf({ rows, columns }: Frame, size: number): Frame[] {
   });
 }
 
-const tooMany = (rows: number): SluiceError =>
-  new SluiceError({
+/** Throws `too_many_rows` (413) above what one request may have explained. */
+export function assertExplained(rows: number): void {
+  if (rows <= MAX_EXPLAINED) return;
+  throw new SluiceError({
     code: "too_many_rows",
     status: 413,
     detail: `The body has ${rows} rows; one request explains ${MAX_EXPLAINED} at most.`,
-    fix: "Send the rows in several requests, or without explain.",
+    fix: "Send the rows in several requests, as a stream of lines, or without explain.",
   });
+}

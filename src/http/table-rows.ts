@@ -147,8 +147,14 @@ function putJson(
   const cell = readJson(column, value, plan.form);
   if (value !== undefined) put(plan, rows, row, place, cell, () => path, faults);
   else if (isRefusal(cell)) faults.add(path, "is missing and is required");
-  else warn(rows, row, `${name} was not given; taken as missing`);
+  else {
+    put(plan, rows, row, place, cell, () => path, faults);
+    warn(rows, row, `${name} was not given; taken as missing`);
+  }
 }
+
+/** Lines with a stray quotation mark, after which the rest of a text is not read. */
+const MOST_TORN = 100;
 
 /** The rows of a CSV text with a header, in the form of the table's own files. */
 export async function rowsOfTableCsv(bytes: Uint8Array, facts: TableFacts): Promise<TableRequest> {
@@ -156,17 +162,22 @@ export async function rowsOfTableCsv(bytes: Uint8Array, facts: TableFacts): Prom
   const faults = makeFaults();
   const records: { readonly cells: readonly string[]; readonly line: number }[] = [];
   let header: readonly string[] | null = null;
+  let torn = 0;
   await readCsv(once(bytes), facts.form, {
     onRecord: (cells, line) => {
       if (header === null) header = cells.map((name) => name.trim());
       else records.push({ cells, line });
+      assertRowCount(records.length);
     },
-    onTorn: (line) => faults.add(`line ${line}`, "a quotation mark stands where none may"),
+    onTorn: (line) => {
+      faults.add(`line ${line}`, "a quotation mark stands where none may");
+      // No more of a text that is none: a torn line takes as long as a hundred others.
+      if (++torn > MOST_TORN) faults.throwIfAny();
+    },
   });
   const places = placesOf(plan, header ?? [], faults);
   if (records.length === 0) faults.add("line 2", "expected at least one row under the header");
   faults.throwIfAny();
-  assertRowCount(records.length);
   const width = (header ?? []).length;
   const rows = makeRows(plan, records.length);
   for (const [row, { cells, line }] of records.entries()) {
@@ -189,15 +200,20 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 /** Where each column of the model stands in the header. */
 function placesOf(plan: Plan, header: readonly string[], faults: Faults): number[] {
+  const first = new Map<string, number>();
   for (const [at, name] of header.entries()) {
     const path = `line 1: ${name}`;
-    if (header.indexOf(name) !== at) faults.add(path, "is named twice");
-    else if (!plan.places.has(name) && !plan.ignored.has(name)) {
+    if (first.has(name)) {
+      faults.add(path, "is named twice");
+      continue;
+    }
+    first.set(name, at);
+    if (!plan.places.has(name) && !plan.ignored.has(name)) {
       faults.add(path, strangeName(name, plan));
     }
   }
   return plan.facts.columns.map(({ name }) => {
-    const at = header.indexOf(name);
+    const at = first.get(name) ?? -1;
     if (at === -1) faults.add(`line 1: ${name}`, "is missing in the header");
     return at;
   });
@@ -206,7 +222,7 @@ function placesOf(plan: Plan, header: readonly string[], faults: Faults): number
 const strangeName = (name: string, { facts }: Plan): string =>
   name === facts.target ? "is what the model foretells" : "is no column of the model";
 
-/** A request that is being filled: columns of missing cells. */
+/** A request that is being filled: each cell is put, or a fault. */
 interface Rows extends TableRequest {
   readonly frame: { readonly rows: number; readonly columns: (NumberColumn | CategoryColumn)[] };
   readonly warnings: Map<number, string[]>;
@@ -217,12 +233,12 @@ const makeRows = ({ facts }: Plan, rows: number): Rows => ({
     rows,
     columns: facts.columns.map((column) =>
       column.type === "number"
-        ? { name: column.name, kind: "number", values: new Float32Array(rows).fill(Number.NaN) }
+        ? { name: column.name, kind: "number", values: new Float32Array(rows) }
         : {
             name: column.name,
             kind: "category",
             levels: column.seen,
-            codes: new Int32Array(rows).fill(-1),
+            codes: new Int32Array(rows),
           },
     ),
   },
@@ -238,16 +254,17 @@ function put(
   path: () => string,
   faults: Faults,
 ): void {
-  if (cell === null) return;
   if (isRefusal(cell)) {
     faults.add(path(), cell.message);
     return;
   }
   const column = rows.frame.columns[place]!;
   if (column.kind === "number") {
-    column.values[row] = cell as number;
+    column.values[row] = (cell as number | null) ?? Number.NaN;
     return;
   }
+  column.codes[row] = -1;
+  if (cell === null) return;
   const code = codes[place]?.get(cell as string);
   if (code !== undefined) {
     column.codes[row] = code;

@@ -55,7 +55,14 @@ describe("a table that nothing was learned from", () => {
   test("whose champion cannot be loaded does", async () => {
     const { trouble } = world;
     world.trouble = Object.assign(new Error("corrupt"), {
-      ...{ code: "artifact_corrupt", status: 500, fix: "", faults: [], retryAfter: null },
+      ...{
+        code: "artifact_corrupt",
+        status: 500,
+        fix: "",
+        faults: [],
+        headers: {},
+        retryAfter: null,
+      },
     });
     expect((await ask("/readyz")).status).toBe(503);
     world.trouble = trouble;

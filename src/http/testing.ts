@@ -5,11 +5,14 @@
 import type { Config } from "../config.ts";
 import { SluiceError } from "../errors.ts";
 import type { ModelFile } from "../models.ts";
-import type { Moved } from "../registry/promotion.ts";
+import type { Moved, Pointer } from "../registry/promotion.ts";
 import type { WholeRun } from "../registry/run-list.ts";
 import type { Version } from "../registry/version-rows.ts";
 import type { Champion } from "../serve/champions.ts";
 import type { ForecastAnswer } from "../serve/forecast.ts";
+import type { Pool } from "../serve/pool.ts";
+import type { Remember } from "../serve/remember.ts";
+import { makeServed } from "../serve/versions.ts";
 import type { Hole, QuarantinedRow } from "../store/candles.ts";
 import type { ForecastRow } from "../store/forecasts.ts";
 import type { PipelineRun, Step } from "../store/pipeline-runs.ts";
@@ -30,11 +33,14 @@ export interface World {
   models: Map<string, ModelFile>;
   imports: TableImport[];
   champion: Champion | null;
-  pool: HttpServices["pool"];
+  /** Names of models that have a champion, where that is not btc alone. */
+  champions?: string[];
+  pool: Pick<Pool, "use">;
   trouble: SluiceError | null;
   readAt: number;
   checks: Check[];
   forecast: () => Promise<ForecastAnswer>;
+  remember: Remember | null;
   forecasts: ForecastRow[];
   candles: Candle[];
   holes: Hole[];
@@ -42,6 +48,10 @@ export interface World {
   runs: WholeRun[];
   artifacts: Map<string, Uint8Array>;
   versions: Version[];
+  /** Names that the registry knows, with a model file or without. */
+  registered: string[];
+  /** Where aliases point, as last read. */
+  pointers: Pointer[];
   pipelineRuns: PipelineRun[];
   steps: Step[];
   paused: Set<string>;
@@ -63,6 +73,7 @@ export const makeWorld = (): World => ({
   readAt: Date.now(),
   checks: [{ name: "database", ok: true, detail: "answers" }],
   forecast: async () => fixture.forecastAnswer,
+  remember: null,
   forecasts: [],
   candles: Array.from({ length: 6 }, (_, i) => fixture.candleAt(SLOT - (6 - i) * UNIT_MS, 100 + i)),
   holes: [],
@@ -70,6 +81,8 @@ export const makeWorld = (): World => ({
   runs: [fixture.run],
   artifacts: new Map([["plots/roc.svg", new TextEncoder().encode("<svg/>")]]),
   versions: [fixture.version],
+  registered: [],
+  pointers: [fixture.pointerTo(5, "challenger")],
   pipelineRuns: [pipelineRun],
   steps: [fixture.step],
   paused: new Set(),
@@ -96,24 +109,51 @@ export function servicesOf(world: World): HttpServices {
     world.asked.push(what);
     return answer;
   };
+  const champions: HttpServices["champions"] = {
+    use: async (_, work) => {
+      if (world.champion === null) throw refuse("not_ready", 503);
+      return work(world.champion);
+    },
+    state: (model) => ({
+      champion: models.has(model) ? world.champion : null,
+      trouble: world.trouble,
+    }),
+    readAt: () => world.readAt,
+    names: () => world.champions ?? (world.champion === null ? [] : ["btc"]),
+  };
+  const versions: HttpServices["versions"] = {
+    version: async (_, number) => world.versions.find((v) => v.version === number) ?? null,
+    versions: async (_, { limit }) => ({ items: world.versions.slice(0, limit), next: null }),
+    names: async () => world.registered,
+    isRegistered: async (name) => world.registered.includes(name),
+  };
   return {
     config,
     clock: { now: () => NOW },
     log: { info: () => {}, warn: () => {}, error: () => {} },
     models,
-    champions: {
-      use: async (_, work) => {
-        if (world.champion === null) throw refuse("not_ready", 503);
-        return work(world.champion);
+    champions,
+    served: makeServed({
+      models,
+      champions: {
+        ...champions,
+        pointer: (_, alias) => {
+          const found = world.pointers.find((row) => row.alias === alias) ?? null;
+          const digest = world.versions.find((v) => v.version === found?.version)?.digest;
+          return found === null || digest === undefined ? found : { ...found, digest };
+        },
+        aliases: (model) => (models.has(model) ? world.pointers.map((row) => row.alias) : []),
       },
-      state: () => ({ champion: world.champion, trouble: world.trouble }),
-      readAt: () => world.readAt,
-    },
-    pool: { use: (digest, work) => world.pool.use(digest, work) },
+      pool: { use: (digest, work) => world.pool.use(digest, work) },
+      versions,
+    }),
+    pool: { held: () => [], bytes: () => 0 },
+    remember: world.remember,
     forecaster: {
-      forecast: async (name) => {
+      forecast: async (name, _, isExplained) => {
         if (!models.has(name)) throw refuse("unknown_model", 404);
-        return world.forecast();
+        const explained = { base: 0, contributions: { ret_1: 0.2 } };
+        return { ...(await world.forecast()), ...(isExplained ? explained : {}) };
       },
     },
     forecasts: {
@@ -150,10 +190,7 @@ export function servicesOf(world: World): HttpServices {
         return bytes;
       },
     },
-    versions: {
-      version: async (_, number) => world.versions.find((v) => v.version === number) ?? null,
-      versions: async (_, { limit }) => ({ items: world.versions.slice(0, limit), next: null }),
-    },
+    versions,
     promotion: {
       champion: async () =>
         world.champion === null
@@ -216,6 +253,11 @@ export function servicesOf(world: World): HttpServices {
     },
     operations: {
       promote: async (...what) => note(world.promote(), "promote", ...what),
+      register: async ({ name, bytes, actor }) =>
+        note(
+          { version: { ...fixture.version, name }, unchanged: false },
+          ...["register", name, bytes.length, actor],
+        ),
       rollback: async (...what) => note(moved, "rollback", ...what),
       verify: async (...what) =>
         note(

@@ -52,7 +52,7 @@ export const requestCodes: CodeRows = {
   ],
   body_too_large: [
     "Body too large",
-    "The body is over 8 MiB, or 256 MiB for an import.",
+    "The body is over 8 MiB, 256 MiB for an import, or 4 GiB for a stream of rows.",
     "Send the rows in several requests, or the file in several parts.",
   ],
   deadline_exceeded: [
@@ -95,6 +95,11 @@ export const requestCodes: CodeRows = {
     "A parameter in the address is unknown, repeated or wrong.",
     "Correct what `faults` lists. In an address a + is written %2B.",
   ],
+  line_too_long: [
+    "Line too long",
+    "A line of newline-delimited JSON is over 1 MiB: the rows are not parted by line feeds.",
+    "Write one row a line, each ended by a line feed.",
+  ],
   method_not_allowed: [
     "Method not allowed",
     "The address exists, but not for this method.",
@@ -104,6 +109,16 @@ export const requestCodes: CodeRows = {
     "Token needed",
     "The route needs a token and none was sent.",
     "Send `Authorization: Bearer <token>`.",
+  ],
+  not_explainable: [
+    "Model not explainable",
+    "The version was made before its artifact held what explanations of market models need.",
+    "Ask without `explain`, or retrain the model.",
+  ],
+  model_failing: [
+    "Model fails",
+    "The loaded model answers nothing any more, not even what it is tried with before it serves.",
+    "Try again in a second: it is loaded anew until it answers. See the log if it stays.",
   ],
   not_ready: [
     "Model not ready",
@@ -115,7 +130,31 @@ export const requestCodes: CodeRows = {
     "An output asked for at /v2 holds NaN or an infinity, which JSON cannot say.",
     "Ask for it as binary data, or look at the inputs.",
   ],
-  slow_body: ["Body too slow", "The body did not come within 10 seconds.", "Send it at once."],
+  queue_full: [
+    "Queue full",
+    "So many rows wait for the model that no more are taken.",
+    "Send the request again after `Retry-After` seconds, or to another replica.",
+  ],
+  queued_too_long: [
+    "Queued too long",
+    "The model was at work on other requests for longer than a request may wait.",
+    "Send the request again after `Retry-After` seconds, or to another replica.",
+  ],
+  rate_limited: [
+    "Too many requests",
+    "More requests came from an address, or with a token, than the operator lets one send.",
+    "Wait the seconds in Retry-After; send many rows in one request.",
+  ],
+  slow_body: [
+    "Body too slow",
+    "The body did not come within 10 seconds, or nothing more of a stream for a minute.",
+    "Send it at once.",
+  ],
+  slow_reader: [
+    "Answer not read",
+    "Nothing of the answer to a stream of rows was read for a minute.",
+    "Read the answer while you send the rows; send those again that have no answer.",
+  ],
   starting: [
     "Starting",
     "The server listens, but its database or its models are not open yet.",
@@ -125,6 +164,16 @@ export const requestCodes: CodeRows = {
     "Stopping",
     "The server finishes what is under way and takes nothing new.",
     "Send the request to another replica, or again when it is back.",
+  ],
+  tensors_only: [
+    "Takes tensors only",
+    "A version that was not made here was asked for what only its maker could know.",
+    "Ask it by tensors: POST /v2/models/{model}/infer.",
+  ],
+  too_busy: [
+    "Too busy",
+    "As many requests are under way as the server takes at once.",
+    "Send the request again after the seconds in Retry-After, or to another replica.",
   ],
   too_many_rows: [
     "Too many rows",

@@ -29,6 +29,11 @@ export const stateCodes: CodeRows = {
     "A step of a pipeline run did not end within its deadline.",
     "Read the step's log; the slot is tried again later, or ask for a run.",
   ],
+  no_pipeline: [
+    "No pipeline",
+    "The model has no model file: its versions are registered from outside, not trained here.",
+    "Register a version, or add a model file of that name.",
+  ],
   not_the_champion: [
     "Another champion",
     "The champion is not the version that `expected` names: somebody was faster.",
@@ -76,7 +81,7 @@ export const stateCodes: CodeRows = {
   ],
   unknown_model: [
     "No such model",
-    "No model file has the name.",
+    "No model file has the name, and no registered model.",
     "GET /v1/models lists the models.",
   ],
   unknown_pipeline: [
@@ -92,7 +97,7 @@ export const stateCodes: CodeRows = {
   unknown_token: ["No such token", "No live token has the name.", "GET /admin/tokens lists them."],
   unknown_version: [
     "No such version",
-    "The model has no version of that number that can be served.",
+    "The model has no version of that number that can be served, or no such alias.",
     "GET /v1/models/{model}/versions lists them.",
   ],
 };

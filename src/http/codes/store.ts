@@ -64,6 +64,11 @@ export const storeCodes: CodeRows = {
     "The object store does not answer.",
     "Check S3_ENDPOINT, S3_BUCKET and the keys, or the free space of SLUICE_DATA.",
   ],
+  onnx_refused: [
+    "File cannot be served",
+    "An ONNX file was not registered: `detail` tells which input or output, or what the runtime said.",
+    "Export it with tensors in and out; under a name of its own if the name has a model file.",
+  ],
   schema_too_new: [
     "Database is newer",
     "A newer Sluice has migrated the database.",
