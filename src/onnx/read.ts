@@ -6,7 +6,7 @@
 import { SluiceError } from "../errors.ts";
 import type { TableModel } from "../learn/table/answers.ts";
 import type { ColumnShape, LinearModel, Tree, TreeModel } from "../learn/types.ts";
-import { MODEL_PROTO } from "./schema.ts";
+import { TREES_PROTO } from "./schema.ts";
 
 /** The `cover` of every node: interior ones in the order of the graph, then leaves. */
 const COVER = "sluice.cover";
@@ -86,7 +86,7 @@ interface ModelJson {
 
 const decode = (bytes: Uint8Array): ModelJson => {
   try {
-    return MODEL_PROTO.toObject(MODEL_PROTO.decode(bytes), { longs: Number }) as ModelJson;
+    return TREES_PROTO.decode(bytes) as ModelJson;
   } catch (cause) {
     throw corrupt("they are no ONNX model", cause);
   }
@@ -142,19 +142,36 @@ const treesOf = (attributes: Ensemble, covers?: string): Tree[] => {
     const isLone =
       trueLeafs[root] === 1 && falseLeafs[root] === 1 && trueIds[root] === falseIds[root];
     add(isLone ? trueIds[root]! : root, isLone);
-    return {
-      feature: Int32Array.from(nodes, (node) => node.feature),
-      threshold: Float32Array.from(nodes, (node) => node.threshold),
-      categories: nodes.map((node) => node.set),
-      missingLeft: Uint8Array.from(nodes, (node) => node.missingLeft),
-      left: Int32Array.from(nodes, (node) => node.left),
-      right: Int32Array.from(nodes, (node) => node.right),
-      value: Float64Array.from(nodes, (node) => node.value),
-      gain: new Float64Array(nodes.length),
-      cover: Float64Array.from(nodes, (node) => node.cover),
-    };
+    return flat(nodes);
   };
   return ints("tree_roots").map(treeOf);
+};
+
+/** A tree in flat arrays. Plain loops: a version that is loaded holds all requests up meanwhile. */
+const flat = (nodes: readonly ReadNode[]): Tree => {
+  const { length } = nodes;
+  const tree = {
+    feature: new Int32Array(length),
+    threshold: new Float32Array(length),
+    categories: nodes.map((node) => node.set),
+    missingLeft: new Uint8Array(length),
+    left: new Int32Array(length),
+    right: new Int32Array(length),
+    value: new Float64Array(length),
+    gain: new Float64Array(length),
+    cover: new Float64Array(length),
+  };
+  for (let at = 0; at < length; at++) {
+    const node = nodes[at]!;
+    tree.feature[at] = node.feature;
+    tree.threshold[at] = node.threshold;
+    tree.missingLeft[at] = node.missingLeft;
+    tree.left[at] = node.left;
+    tree.right[at] = node.right;
+    tree.value[at] = node.value;
+    tree.cover[at] = node.cover;
+  }
+  return tree;
 };
 
 /** The set of each node that splits by one; sets stand in the order of nodes, each ended by NaN. */
@@ -210,10 +227,11 @@ const base64Of = (values: Float32Array): string => {
 /** Little-endian float32 values, whatever the bytes' alignment. */
 const floatsOf = (bytes: Uint8Array = new Uint8Array()): Float32Array => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getFloat32(i * 4, true));
+  const values = new Float32Array(bytes.length >> 2);
+  for (let i = 0; i < values.length; i++) values[i] = view.getFloat32(i * 4, true);
+  return values;
 };
 
-/** The bytes are no model that was written here. */
 export const corrupt = (reason: string, cause?: unknown): SluiceError =>
   new SluiceError({
     code: "artifact_corrupt",

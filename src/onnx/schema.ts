@@ -105,6 +105,32 @@ export const SUMMARY_PROTO: Type = Root.fromJSON({
   },
 }).lookupType("onnx.ModelProto");
 
+/**
+ * What is read back of trees. Their numbers are small; read as 64-bit integers, which JavaScript
+ * has not, each would be an object first.
+ */
+export const TREES_PROTO: Type = Root.fromJSON({
+  nested: {
+    onnx: {
+      nested: {
+        ModelProto: message({
+          graph: one(7, "GraphProto"),
+          metadata_props: many(14, "StringStringEntryProto"),
+        }),
+        StringStringEntryProto: ONNX.StringStringEntryProto,
+        GraphProto: message({ node: many(1, "NodeProto") }),
+        NodeProto: message({ op_type: one(4, "string"), attribute: many(5, "AttributeProto") }),
+        AttributeProto: message({
+          name: one(1, "string"),
+          t: one(5, "TensorProto"),
+          ints: packed(8, "int32"),
+        }),
+        TensorProto: message({ raw_data: one(9, "bytes") }),
+      },
+    },
+  },
+}).lookupType("onnx.ModelProto");
+
 /** IR version 10 with ai.onnx 21 and ai.onnx.ml 5: the first release that has `TreeEnsemble`. */
 export const IR_VERSION = 10;
 export const OPSETS = [

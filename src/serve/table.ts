@@ -23,7 +23,7 @@ import {
   rowsOf,
   unusable,
 } from "./session.ts";
-import { assertEqual, treeAnswers } from "./trees.ts";
+import { assertEqual, treeAnswers, turn } from "./trees.ts";
 
 const column = v.variant("type", [
   v.object({
@@ -157,7 +157,10 @@ export async function openTableSession(
   };
   const batch = makeBatch<Frame, TableOutput>({ rowsOf: ({ rows }) => rows, run: runAll });
   try {
+    // Each piece of the loading takes milliseconds: requests have their turn in between.
+    await turn();
     const model = readModel(bytes, shapesOf(facts));
+    await turn();
     const isWhole = model !== null && quantiles.length === 0;
     const trees = isWhole ? await treeAnswers(model, facts) : null;
     for (const probe of trees?.probes ?? []) {

@@ -3,7 +3,7 @@
  * row, where a call of the runtime costs tens before it begins.
  */
 import { quickEngine } from "../kernels.ts";
-import { makeQuick, type Quick } from "../learn/gbdt/quick.ts";
+import { type Quick, quickSteps } from "../learn/gbdt/quick.ts";
 import { type Reading, readMargins, type TableModel } from "../learn/table/answers.ts";
 import type { Frame } from "../learn/types.ts";
 import { unusable } from "./session.ts";
@@ -23,7 +23,7 @@ export async function treeAnswers(
   const models = model.kind === "softmax" ? model.models : model.kind === "trees" ? [model] : [];
   const quicks: Quick[] = [];
   for (const one of models) {
-    const quick = makeQuick(one, await quickEngine());
+    const quick = await inTurns(quickSteps(one, await quickEngine()));
     if (quick === null) return null;
     quicks.push(quick);
   }
@@ -38,6 +38,18 @@ export async function treeAnswers(
     probes: quicks.map((quick) => quick.probe()),
   };
 }
+
+/** Runs steps to their end, with a turn of the event loop after each: requests go on meanwhile. */
+async function inTurns<Result>(steps: Iterator<unknown, Result>): Promise<Result> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await turn();
+  }
+}
+
+/** Lets those who wait have their turn. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Row by row, those of several classes side by side. */
 function marginsOf([first, ...others]: readonly Quick[], frame: Frame): Float64Array {

@@ -57,6 +57,18 @@ type Coder =
 
 /** The model made ready by an engine, or null where its tables would be too large. */
 export const makeQuick = (model: TreeModel, engine: QuickEngine): Quick | null => {
+  const steps = quickSteps(model, engine);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+};
+
+/** The same in steps of a fraction of a millisecond, between which others may have their turn. */
+export function* quickSteps(
+  model: TreeModel,
+  engine: QuickEngine,
+): Generator<undefined, Quick | null> {
   const coders = codersOf(model);
   const leaves = Math.max(1, ...model.trees.map(leavesOf));
   const words = Math.ceil(leaves / LEAVES);
@@ -73,7 +85,10 @@ export const makeQuick = (model: TreeModel, engine: QuickEngine): Quick | null =
     codes: engine.words(ROWS * coders.length),
   };
   const byColumn = new Map(coders.map((coder, c) => [coder.place, c]));
-  for (const [t, tree] of model.trees.entries()) addTree(tree, t, layout, coders, byColumn);
+  for (const [t, tree] of model.trees.entries()) {
+    addTree(tree, t, layout, coders, byColumn);
+    if (t % TREES === TREES - 1) yield;
+  }
   const score = engine.score(layout);
   return {
     margins: (frame) => {
@@ -90,7 +105,7 @@ export const makeQuick = (model: TreeModel, engine: QuickEngine): Quick | null =
     },
     probe: () => probeOf(model, coders),
   };
-};
+}
 
 const sizeOf = (coder: Coder): number =>
   coder.kind === "number" ? coder.edges.length + 2 : coder.levels + 1;
@@ -128,9 +143,12 @@ const addTree = (
   let leaves = 0;
   const clear = (column: number, code: number, from: number, to: number): void => {
     const at = (starts[column]! + code) * stride + lane;
-    for (let leaf = from; leaf < to; leaf++) {
-      const word = at + (leaf >> 5) * TREES;
-      masks[word] = masks[word]! & ~(1 << (leaf & 31));
+    for (let word = from >> 5; word << 5 < to; word++) {
+      const first = Math.max(0, from - (word << 5));
+      const count = Math.min(32, to - (word << 5)) - first;
+      const bits = (count === 32 ? -1 : (1 << count) - 1) << first;
+      const place = at + word * TREES;
+      masks[place] = masks[place]! & ~bits;
     }
   };
   const add = (node: number): void => {
