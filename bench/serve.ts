@@ -1,10 +1,11 @@
 /*
  * `bun run bench:serve`: the same income model and the same requests, served by Sluice, by its
  * peers in Python and by servers that only echo; one server at a time, one measurement after
- * another. Prints the tables of bench/README.md; exit code 1 when a request failed. wrk must be there.
+ * another. Prints the tables of bench/README.md; exit code 1 when a request failed. Wants wrk.
  *
  * --adult DIR         adult.data and adult.test, or both as .gz (../shared/data/adult)
- * --peers a,b         only these of sluice, sluice-v2, echo, hono, fastapi, bentoml, mlserver, mlflow
+ * --peers a,b         only these of sluice, sluice-v2, echo, hono, fastapi, bentoml, mlserver,
+ *                     mlflow
  * --seconds N         a measurement (5)
  * --warm N            warming up before (2)
  * --starts N          cold starts of Sluice and of the echoes (5); the others are started once

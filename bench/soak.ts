@@ -241,7 +241,8 @@ function told(
   const isRight = rows.every(([, , , holds]) => holds);
   console.log(
     `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]?.model}, ` +
-      `Sluice ${options.database === undefined ? "embedded" : "Postgres"}, load ${loadavg()[0]?.toFixed(1)}, ` +
+      `Sluice ${options.database === undefined ? "embedded" : "Postgres"}, ` +
+      `load ${loadavg()[0]?.toFixed(1)}, ` +
       `${options.minutes} min at ${paced.rate.toFixed(0)} req/s (peak ${peak.toFixed(0)}), ` +
       `${connections} connections, a promotion every ${options.every} s\n`,
   );

@@ -410,9 +410,9 @@ describe("the last requests of a process", () => {
     await load;
     await Promise.all(sent);
     expect(outcomes.filter((each) => each === "200").length).toBeGreaterThan(10);
-    // One that comes as it stops listening was never taken.
+    // Those that come as it stops listening, and that the kernel alone had, were never taken.
     const refused = new Set(["200", "503", "ConnectionRefused", "ECONNREFUSED"]);
-    expect(outcomes.filter((each) => !refused.has(each)).length).toBeLessThanOrEqual(1);
+    expect(outcomes.filter((each) => !refused.has(each)).length).toBeLessThanOrEqual(3);
     expect(new Set(outcomes).isSubsetOf(new Set([...refused, "ECONNRESET"]))).toBe(true);
     tell(FILE, store);
   }, 60_000);

@@ -98,7 +98,7 @@ test("api.md names every route", () => {
   const paths = routes
     .map(({ path }) => path.replace(/:(\w+)(\{[^}]*\})?/g, "{$1}"))
     .filter((path) => !path.startsWith("/docs/swagger-ui"));
-  expect(paths).toContain("/v1/models/{model}/forecast");
+  expect(paths).toContain("/v1/models/{ref}/forecast");
   const missing = paths.filter((path) => !new RegExp(`${escaped(path)}[\`?]`).test(page));
   expect(missing).toEqual([]);
 });

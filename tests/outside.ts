@@ -2,12 +2,22 @@
  * What stories of versions from outside are told with: a program without a market, and its
  * commands. Nothing is trained, so such a story takes no longer than what it tells.
  */
+import { randomBytes } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import postgres from "postgres";
 import * as v from "valibot";
 import { predictAnswer, registeredAnswer } from "../src/http/answers.ts";
-import { asJson, endAll, run, type Served, type ServeOptions, serve } from "./served.ts";
+import {
+  asJson,
+  type Launched,
+  launch,
+  run,
+  type Served,
+  type ServeOptions,
+  served,
+} from "./served.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -35,12 +45,15 @@ export function openOutside(env: Variables = {}): Outside {
     UPBIT_URL: "http://127.0.0.1:9",
     ...env,
   };
+  const mine: Launched[] = [];
   const options = (more: Variables = {}) => ({ cwd: folder, env: { ...base, ...more } });
   return {
     folder,
     options,
     start: async (more) => {
-      const app = await serve(options(more));
+      const launched = launch(options(more));
+      mine.push(launched);
+      const app = await served(launched);
       await app.ready();
       return app;
     },
@@ -50,7 +63,7 @@ export function openOutside(env: Variables = {}): Outside {
       return JSON.parse(out);
     },
     close: async () => {
-      await endAll();
+      await Promise.all(mine.map((each) => each.kill()));
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -74,4 +87,23 @@ export async function predict(app: Served, ref: string, instances: readonly obje
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${answer.status} ${text}`);
   return v.parse(predictAnswer, JSON.parse(text));
+}
+
+/** A database of its own on a server, which is dropped at the end. */
+export async function freshDatabase(
+  server: string,
+): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const name = `sluice_outside_${randomBytes(6).toString("hex")}`;
+  const administer = async (statement: string) => {
+    const client = postgres(server, { max: 1, onnotice: () => {} });
+    try {
+      await client.unsafe(statement);
+    } finally {
+      await client.end();
+    }
+  };
+  await administer(`create database ${name}`);
+  const own = new URL(server);
+  own.pathname = `/${name}`;
+  return { url: own.href, close: () => administer(`drop database ${name} with (force)`) };
 }

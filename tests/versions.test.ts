@@ -5,11 +5,10 @@
  */
 import { afterAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import postgres from "postgres";
 import { tableBytes } from "../src/serve/fixture.ts";
 import { move } from "./ask.ts";
 import { openGate } from "./gate.ts";
-import { type Outside, openOutside, predict, register } from "./outside.ts";
+import { freshDatabase, type Outside, openOutside, predict, register } from "./outside.ts";
 import type { Served } from "./served.ts";
 
 const env = process.env;
@@ -100,7 +99,7 @@ describe.if(services)("versions", () => {
     const gate = closed(await openGate(new URL(REDIS)));
     const redis = new URL(REDIS);
     redis.host = new URL(gate.url).host;
-    const database = closed(await freshDatabase());
+    const database = closed(await freshDatabase(POSTGRES));
     const shared = {
       ...S3,
       S3_BUCKET: bucket(),
@@ -147,20 +146,4 @@ async function agree(apps: readonly Served[], version: number): Promise<void> {
     if (performance.now() > deadline) throw new Error(`${JSON.stringify(all)}, not ${version}`);
     await Bun.sleep(20);
   }
-}
-
-async function freshDatabase(): Promise<{ url: string; close(): Promise<unknown> }> {
-  const name = `sluice_versions_${randomBytes(6).toString("hex")}`;
-  const administer = async (statement: string) => {
-    const client = postgres(POSTGRES, { max: 1, onnotice: () => {} });
-    try {
-      await client.unsafe(statement);
-    } finally {
-      await client.end();
-    }
-  };
-  await administer(`create database ${name}`);
-  const own = new URL(POSTGRES);
-  own.pathname = `/${name}`;
-  return { url: own.href, close: () => administer(`drop database ${name} with (force)`) };
 }

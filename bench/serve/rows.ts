@@ -27,7 +27,7 @@ export function adultFiles(folder: string): readonly [string, string] {
   return [find("adult.data"), find("adult.test")];
 }
 
-/** The first `count` complete rows of the part that judges, without what nothing is learned from. */
+/** The first `count` complete rows of the part that judges: the columns that are learned from. */
 export function completeRows(folder: string, count: number): Row[] {
   const { table } = Bun.TOML.parse(readFileSync(MODEL_FILE, "utf8")) as unknown as ModelFile;
   const rows: Row[] = [];

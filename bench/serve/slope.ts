@@ -8,7 +8,7 @@ export type Point = readonly [at: number, value: number];
 
 const WINDOW_SECONDS = 30;
 
-/** The least of each half minute but the last, which is not whole: what no collection takes away. */
+/** The least of each half minute but the last, which is not whole: what no collection takes. */
 export function floorsOf(points: readonly Point[]): Point[] {
   const windows = Map.groupBy(points, ([at]) => Math.floor(at / WINDOW_SECONDS));
   return [...windows.values()]

@@ -89,13 +89,14 @@ const runTable = (items: RunsAnswer["items"]): string =>
 export const pipelines = (io: Io, { json }: JsonOption): Promise<number> =>
   withSession(io, async ({ call, print }) => {
     const { items } = await call<ModelsAnswer>("GET", "/v1/models");
-    // Each model has one pipeline, of its name.
-    const states = items.map(({ name, schedule, last_run }) => ({
+    // Each model with a model file has one pipeline, of its name.
+    const own = items.filter(({ kind }) => kind !== "registered");
+    const states = own.map(({ name, schedule, last_run }) => ({
       pipeline: name,
       schedule,
       last_run,
     }));
-    await print(json ? JSON.stringify({ items: states, next: null }) : pipelineTable(items));
+    await print(json ? JSON.stringify({ items: states, next: null }) : pipelineTable(own));
     return 0;
   });
 

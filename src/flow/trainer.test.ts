@@ -8,6 +8,7 @@ import { SluiceError } from "../errors.ts";
 import { walk } from "../feature/fixtures.ts";
 import { type MarketFile, parseModel } from "../models.ts";
 import { readFacts } from "../serve/artifact.ts";
+import { marketExplainer } from "../serve/explain.ts";
 import { loadRuntime } from "../serve/runtime.ts";
 import { openSession } from "../serve/session.ts";
 import { sha256 } from "../store/objects.ts";
@@ -140,6 +141,14 @@ describe("a training that succeeds", () => {
     const answer = await session.run(new Float32Array(rows * facts.features.length), rows);
     expect(answer.probability).toHaveLength(rows);
     for (const p of answer.probability) expect(p > 0 && p < 1).toBe(true);
+    const [explained] = marketExplainer(artifact, facts.features)(
+      new Float32Array(facts.features.length),
+      1,
+    );
+    const added = Object.values(explained!.contributions);
+    expect(added).toHaveLength(facts.features.length);
+    const margin = added.reduce((sum, one) => sum + one, explained!.base);
+    expect(1 / (1 + Math.exp(-margin))).toBeCloseTo(answer.probability[0]!, 6);
     const [low, middle, high] = answer.quantiles;
     expect(low!).toBeLessThanOrEqual(middle!);
     expect(middle!).toBeLessThanOrEqual(high!);

@@ -2,6 +2,7 @@
  * The forms of answers, as the document promises them and the tests hold them to.
  */
 import * as v from "valibot";
+import { plainPredictions } from "./plain-answers.ts";
 
 const nullable = v.nullable;
 const text = v.string();
@@ -116,17 +117,6 @@ const valuePrediction = v.strictObject({
   quantiles: v.optional(v.record(v.string(), real)),
   ...explained,
 });
-
-const cell = v.union([text, real, v.boolean()]);
-
-/** Of a file from outside: a class and a number for each, in its own order, or its outputs. */
-const plainPredictions = [
-  v.strictObject({ id: text, label: cell, probabilities: v.array(real) }),
-  v.strictObject({
-    id: text,
-    outputs: v.record(text, v.union([cell, v.array(cell)])),
-  }),
-] as const;
 
 export const predictAnswer = answer({
   model: made,

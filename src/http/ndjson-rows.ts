@@ -11,20 +11,14 @@ export type RowAnswer = object | SluiceError;
 /** Answers values, one for one. What it throws is no row's fault. */
 export type AnswerRows = (values: readonly unknown[]) => Promise<readonly RowAnswer[]>;
 
-/** How a request with `instances` is answered. */
-export interface RowSteps<Rows> {
-  /** Checks the rows; throws `invalid_instances` with the paths of its faults. */
-  read(instances: readonly unknown[]): Rows | Promise<Rows>;
-  /** One prediction a row, in their order. */
-  predict(rows: Rows): readonly object[] | Promise<readonly object[]>;
-}
-
-/** The steps of a whole request for rows that fail or not by themselves. */
-export function rowAnswers<Rows>({ read, predict }: RowSteps<Rows>): AnswerRows {
+/** How rows are answered that fail or not by themselves, by what answers or refuses all of them. */
+export function rowAnswers(
+  answer: (instances: readonly unknown[]) => readonly object[] | Promise<readonly object[]>,
+): AnswerRows {
   const answersOf: AnswerRows = async (values) => {
     if (values.length === 0) return [];
     try {
-      return await predict(await read(values));
+      return await answer(values);
     } catch (thrown) {
       if (!(thrown instanceof SluiceError && OF_ROWS.has(thrown.code))) throw thrown;
       if (values.length === 1) return [thrown];

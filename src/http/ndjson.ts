@@ -50,10 +50,10 @@ export async function* answerLines(
   let row = 0;
   const tidy = makeTidy();
   try {
-    for await (const lines of piecesOf(request, options)) {
-      if (performance.now() > until) throw tooLate(deadlineMs, row);
+    for await (const lines of piecesOf(request, options, until)) {
       const values = lines.map(lineValue);
-      const answers = await answer(values.filter((value) => !(value instanceof SluiceError)));
+      const rows = values.filter((value) => !(value instanceof SluiceError));
+      const answers = await inTurn(() => answer(rows), until);
       let [text, at] = ["", 0];
       for (const value of values) {
         const one = value instanceof SluiceError ? value : answers[at++]!;
@@ -71,6 +71,19 @@ export async function* answerLines(
   }
 }
 
+/** The answer, asked for again while there is too much to do just now. */
+async function inTurn<Result>(ask: () => Promise<Result>, until: number): Promise<Result> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (thrown) {
+      const seconds = thrown instanceof SluiceError ? thrown.retryAfter : null;
+      if (seconds === null || performance.now() + seconds * 1_000 > until) throw thrown;
+      await Bun.sleep(seconds * 1_000);
+    }
+  }
+}
+
 /** A prediction under the id that it has in the stream; it is nobody else's, so none is copied. */
 function told(prediction: { id?: string }, id: string): string {
   prediction.id = id;
@@ -79,11 +92,13 @@ function told(prediction: { id?: string }, id: string): string {
 
 /**
  * The lines of a body that are not empty, in pieces of `chunk`, or of fewer before a pause and at
- * the end. Throws what `streamOf` and the splitter do, after the lines before that.
+ * the end. Throws what `streamOf` and the splitter do, after the lines before that, and
+ * `deadline_exceeded` (503), also where bytes come one by one and never make a line.
  */
 async function* piecesOf(
   request: Request,
   { chunk = CHUNK, limit = LINES_LIMIT, silenceMs = LINES_SILENCE_MS }: LineOptions,
+  until: number,
 ): AsyncGenerator<readonly string[], void, undefined> {
   const lines: string[] = [];
   const splitter = makeLineSplitter((line) => {
@@ -99,13 +114,16 @@ async function* piecesOf(
         else splitter.push(next.value);
       }
       const least = next === PAUSE || next.done === true ? 1 : chunk;
-      while (lines.length >= least) yield lines.splice(0, chunk);
-      if (next === PAUSE) continue;
-      if (next.done === true) return;
-      coming = source.next();
+      while (lines.length >= least) {
+        assertInTime(until);
+        yield lines.splice(0, chunk);
+      }
+      if (next !== PAUSE && next.done === true) return;
+      assertInTime(until);
+      if (next !== PAUSE) coming = source.next();
     }
   } catch (thrown) {
-    while (lines.length > 0) yield lines.splice(0, chunk);
+    while (lines.length > 0 && performance.now() < until) yield lines.splice(0, chunk);
     throw thrown;
   } finally {
     // Nobody is left to hear of what is wrong with the rest.
@@ -129,10 +147,13 @@ async function beforePause<Result>(coming: Promise<Result>): Promise<Result | ty
   }
 }
 
-const tooLate = (deadlineMs: number, row: number): SluiceError =>
-  new SluiceError({
+/** Throws `deadline_exceeded` (503) when the time is over. */
+function assertInTime(until: number): void {
+  if (performance.now() < until) return;
+  throw new SluiceError({
     code: "deadline_exceeded",
     status: 503,
-    detail: `After ${deadlineMs / 60_000} minutes ${row} rows were answered.`,
+    detail: "The time that a stream of rows may take is over.",
     fix: "Send the rows that have no answer in a request of their own.",
   });
+}

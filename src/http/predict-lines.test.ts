@@ -112,7 +112,14 @@ describe("a slow stream", () => {
         },
       },
     };
-    const services = servicesOf(world);
+    const { served, ...others } = servicesOf(world);
+    // What a swap does: the old one is released when the work with it has ended.
+    const use: typeof served.use = async (model, version, work) => {
+      const result = await served.use(model, version, work);
+      released = true;
+      return result;
+    };
+    const services = { ...others, served: { use } };
     const { app } = makeTestApp({ services: () => services, deadlineMs: 150, bodyMs: 100 });
     const encoder = new TextEncoder();
     let at = 0;
@@ -133,7 +140,8 @@ describe("a slow stream", () => {
     );
     expect(response.headers.get("x-model-version")).toBe("3");
     const lines = linesOf(await response.text());
-    released = true;
+    await Bun.sleep(5);
+    expect(released).toBeTrue();
     expect(lines.map(({ probability }) => probability.toFixed(4))).toEqual(
       [1, 2, 3, 4, 5].map((x) => (1 / (1 + Math.exp(-x))).toFixed(4)),
     );

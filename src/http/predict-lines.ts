@@ -3,22 +3,16 @@
  * meanwhile.
  */
 import { SluiceError } from "../errors.ts";
-import type { Watch } from "../serve/batch.ts";
-import { asMarket, tensorsOnly } from "../serve/loaded.ts";
 import type { Served } from "../serve/versions.ts";
+import { answeringOf } from "./answering.ts";
 import { checkHead } from "./body.ts";
-import { rowsOfJson } from "./instances.ts";
-import { predictMarket } from "./market-predict.ts";
 import { answerLines, LINES_LIMIT, LINES_SILENCE_MS } from "./ndjson.ts";
 import { longAnswer } from "./ndjson-response.ts";
-import { type AnswerRows, rowAnswers } from "./ndjson-rows.ts";
+import { rowAnswers } from "./ndjson-rows.ts";
 import { noteRows } from "./observe.ts";
-import { columnsOf, predictPlain, rowsOfPlainJson } from "./plain-predict.ts";
 import { asTold } from "./problem.ts";
 import type { Ref } from "./ref.ts";
 import type { Call } from "./route.ts";
-import { predictTable } from "./table-predict.ts";
-import { rowsOfTableJson } from "./table-rows.ts";
 
 /** Rows explained together: an explanation takes some ten times as long as the answer. */
 const EXPLAINED = 64;
@@ -38,7 +32,8 @@ export function predictLines(
   const work = async (served: Served): Promise<void> => {
     arrival.served = served;
     const watch = metrics.serving(model, served.version);
-    const answer = answersOf(served, isExplained, watch);
+    const answering = answeringOf(served, { isExplained, watch, recall: null });
+    const answer = rowAnswers((instances) => answering.json({ instances }));
     const texts = answerLines(request, {
       answer: async (values) => {
         const answers = await answer(values);
@@ -72,30 +67,4 @@ export function predictLines(
   };
   services.served.use(model, version, work).catch(reject);
   return promise;
-}
-
-/** How a version answers rows; throws for one that takes none. */
-function answersOf(served: Served, isExplained: boolean, watch: Watch): AnswerRows {
-  if (served.kind === "plain") {
-    const columns = columnsOf(served);
-    if (isExplained) throw tensorsOnly("it cannot be explained");
-    return rowAnswers({
-      read: (instances) => rowsOfPlainJson({ instances }, columns),
-      predict: (rows) => predictPlain(served, rows, watch),
-    });
-  }
-  if (served.kind === "table") {
-    return rowAnswers({
-      read: (instances) => rowsOfTableJson({ instances }, served.facts),
-      predict: (rows) => predictTable(served, rows, isExplained, watch),
-    });
-  }
-  const version = asMarket(served);
-  const { features } = version.facts;
-  // Said at once of one that cannot be explained.
-  if (isExplained) version.explain(new Float32Array(), 0);
-  return rowAnswers({
-    read: (instances) => rowsOfJson({ instances }, features),
-    predict: (rows) => predictMarket(version, rows, isExplained, watch),
-  });
 }

@@ -155,6 +155,21 @@ describe("POST predict", () => {
     expect(text).toContain('sluice_problems_total{code="non_finite_output"} 1');
   });
 
+  test("explains rows where it is asked to, a thousand at most", async () => {
+    const path = `${PATH}?explain=true`;
+    const instances = Array.from({ length: 40 }, (_, i) => ({ ret_1: i, ret_2: null }));
+    const { json } = await ask("POST", path, { body: { instances } });
+    for (const [i, { base, contributions, label }] of json.predictions.entries()) {
+      expect([base, contributions]).toEqual([0, { ret_1: i, ret_2: 0 }]);
+      expect(label).toBe(i > 0 ? "up" : "not_up");
+    }
+    const plain = await ask("POST", PATH, { body: { instances: instances.slice(0, 1) } });
+    expect(plain.json.predictions[0]).not.toHaveProperty("base");
+    const many = Array.from({ length: 1_001 }, () => ({ ret_1: 1, ret_2: 1 }));
+    const refused = await ask("POST", path, { body: { instances: many } });
+    expect([refused.status, refused.json.code]).toEqual([413, "too_many_rows"]);
+  });
+
   test("without a champion it says so", async () => {
     const app = makeTestApp({ world: { ...makeWorld(), champion: null } });
     const none = await app.ask("POST", PATH, { body: { instances: [{ ret_1: 1, ret_2: 1 }] } });
@@ -168,6 +183,15 @@ describe("GET forecast and forecasts", () => {
     const { status, json } = await ask("GET", "/v1/models/btc/forecast", { token: null });
     expect([status, json]).toEqual([200, forecastAnswer as never]);
     expect((await ask("GET", "/metrics")).text).toContain('sluice_forecasts_total{model="btc"} 1');
+  });
+
+  test("it is explained where that is asked for", async () => {
+    const { ask } = makeTestApp();
+    const { status, json } = await ask("GET", "/v1/models/btc/forecast?explain=true");
+    expect(status).toBe(200);
+    expect(json).toMatchObject({ base: 0, contributions: { ret_1: 0.2 }, up: forecastAnswer.up });
+    const wrong = await ask("GET", "/v1/models/btc/forecast?explain=1");
+    expect([wrong.status, wrong.json.faults[0].path]).toEqual([422, "explain"]);
   });
 
   test("past forecasts come with what came of them, a page at a time", async () => {

@@ -4,25 +4,17 @@
  */
 import * as v from "valibot";
 import { keysIn, pageOf } from "../registry/page.ts";
-import type { Watch } from "../serve/batch.ts";
 import { unknownModel } from "../serve/forecast.ts";
-import { asMarket, type LoadedPlain, type LoadedTable, tensorsOnly } from "../serve/loaded.ts";
-import { marketQuestion, type Question, type Remember, tableQuestion } from "../serve/remember.ts";
-import type { Served } from "../serve/versions.ts";
+import type { Remember } from "../serve/remember.ts";
+import { answeringOf, type Recall } from "./answering.ts";
 import { forecastAnswer, forecastsAnswer, predictAnswer } from "./answers.ts";
-import { jsonOf, mediaType, textOf, unsupportedMedia } from "./body.ts";
-import { rowsOfCsv } from "./csv.ts";
+import { jsonOf, mediaType, unsupportedMedia } from "./body.ts";
 import { exact, page } from "./fields.ts";
-import { rowsOfJson } from "./instances.ts";
-import { predictMarket } from "./market-predict.ts";
 import { isLines, LINE_TYPES } from "./ndjson.ts";
 import { noteRows } from "./observe.ts";
-import { columnsOf, predictPlain, rowsOfPlainJson } from "./plain-predict.ts";
 import { predictLines } from "./predict-lines.ts";
 import { refOf } from "./ref.ts";
 import { type Call, type GuardedRoute, route } from "./route.ts";
-import { predictTable } from "./table-predict.ts";
-import { rowsOfTableCsv, rowsOfTableJson, type TableRequest } from "./table-rows.ts";
 import { forecastView } from "./views.ts";
 
 const instances = v.pipe(
@@ -73,7 +65,9 @@ export const predictRoutes: readonly GuardedRoute[] = [
       return services.served.use(model, version, async (served) => {
         arrival.served = served;
         const watch = metrics.serving(model, served.version);
-        const said = answersOf(served, bodyType(type), body, isExplained, recall, watch);
+        const isCsv = bodyType(type) === "csv";
+        const answering = answeringOf(served, { isExplained, watch, recall });
+        const said = isCsv ? answering.csv(body) : answering.json(jsonOf(body));
         // What is there at once is not waited for: a turn is a tenth of such a request.
         const predictions = said instanceof Promise ? await said : said;
         noteRows(arrival, metrics, predictions.length);
@@ -126,67 +120,6 @@ function bodyType(type: string): "json" | "csv" {
   if (type === "text/csv") return "csv";
   throw unsupportedMedia(type, ["application/json", "text/csv", LINE_TYPES[0]]);
 }
-
-type Predictions = readonly object[];
-
-/** One prediction a row, in the order of the rows. */
-function answersOf(
-  served: Served,
-  type: "json" | "csv",
-  body: Uint8Array,
-  explain: boolean,
-  recall: Recall | null,
-  watch: Watch,
-): Predictions | Promise<Predictions> {
-  if (served.kind === "plain") return plainAnswers(served, type, body, explain, watch);
-  if (served.kind === "table") {
-    return tableAnswers(served, type, body, explain, recall, watch);
-  }
-  const version = asMarket(served);
-  const { features } = version.facts;
-  const rows =
-    type === "json" ? rowsOfJson(jsonOf(body), features) : rowsOfCsv(textOf(body), features);
-  if (recall === null) return predictMarket(version, rows, explain, watch);
-  const question = marketQuestion(served.digest, rows.features, explain);
-  return recall(question, () => predictMarket(version, rows, explain, watch));
-}
-
-function plainAnswers(
-  served: LoadedPlain,
-  type: "json" | "csv",
-  body: Uint8Array,
-  explain: boolean,
-  watch: Watch,
-): Promise<Predictions> {
-  const columns = columnsOf(served);
-  if (explain) throw tensorsOnly("it cannot be explained");
-  if (type === "csv") throw unsupportedMedia("text/csv", ["application/json", LINE_TYPES[0]]);
-  return predictPlain(served, rowsOfPlainJson(jsonOf(body), columns), watch);
-}
-
-function tableAnswers(
-  version: LoadedTable & { readonly digest: string },
-  type: "json" | "csv",
-  body: Uint8Array,
-  explain: boolean,
-  recall: Recall | null,
-  watch: Watch,
-): Predictions | Promise<Predictions> {
-  const { facts } = version;
-  const answer = (rows: TableRequest): Predictions | Promise<Predictions> => {
-    if (recall === null) return predictTable(version, rows, explain, watch);
-    const question = tableQuestion(version.digest, rows, explain);
-    return recall(question, () => predictTable(version, rows, explain, watch));
-  };
-  if (type === "json") return answer(rowsOfTableJson(jsonOf(body), facts));
-  return rowsOfTableCsv(body, facts).then(answer);
-}
-
-/** Asks the cache of answers, and notes what came of that. */
-type Recall = (
-  question: Question,
-  predict: () => Predictions | Promise<Predictions>,
-) => Promise<Predictions>;
 
 const recallOf =
   ({ arrival, metrics }: Call, model: string, remember: Remember): Recall =>

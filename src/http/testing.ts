@@ -33,7 +33,7 @@ export interface World {
   models: Map<string, ModelFile>;
   imports: TableImport[];
   champion: Champion | null;
-  /** Names of models that have a champion, where that is not btc alone. */
+  /** Names of models that have a champion, where those are not the models themselves. */
   champions?: string[];
   pool: Pick<Pool, "use">;
   trouble: SluiceError | null;
@@ -119,7 +119,7 @@ export function servicesOf(world: World): HttpServices {
       trouble: world.trouble,
     }),
     readAt: () => world.readAt,
-    names: () => world.champions ?? (world.champion === null ? [] : ["btc"]),
+    names: () => world.champions ?? (world.champion === null ? [] : [...models.keys()]),
   };
   const versions: HttpServices["versions"] = {
     version: async (_, number) => world.versions.find((v) => v.version === number) ?? null,

@@ -187,7 +187,7 @@ export function makeChampions(deps: ChampionDeps): Champions {
   /** A champion that answers nothing any more is let go of, and loaded anew. */
   function drop(model: string, champion: Champion, trouble: SluiceError): void {
     const failing = held.get(model);
-    if (failing?.thing !== champion) return;
+    if (failing?.thing !== champion || isStopped) return;
     const { version, digest } = champion;
     log.error("champion_failing", { model, version, digest, reason: trouble.message });
     troubles.set(model, trouble);

@@ -8,7 +8,8 @@ import { OFF } from "../feature/fixtures.ts";
 import { defaultSpec, type FeatureSpec } from "../feature/spec.ts";
 import type { ConstantModel, LinearModel } from "../learn/types.ts";
 import { makeGraph } from "../onnx/graph.ts";
-import { encodeMarketModel } from "../onnx/model.ts";
+import { encodeMarketModel, type MarketParts } from "../onnx/model.ts";
+import { partsMetadata } from "../onnx/parts.ts";
 import { encodeTableModel } from "../onnx/table.ts";
 import type { Pointer } from "../registry/promotion.ts";
 import { type ArtifactFacts, artifactMetadata } from "./artifact.ts";
@@ -42,8 +43,12 @@ const SPEC: FeatureSpec = {
   groups: { ...OFF, returns: [1] },
 };
 
-/** A market of one feature; it says `up` of every candle. */
-export function marketBytes(up: number, more: Partial<ArtifactFacts> = {}): Uint8Array {
+/** A market of one feature; it says `up` of every candle. An old one cannot be explained. */
+export function marketBytes(
+  up: number,
+  more: Partial<ArtifactFacts> = {},
+  isOld = false,
+): Uint8Array {
   const features = featureNames(SPEC);
   const constant = (bias: number): ConstantModel => ({
     ...{ kind: "constant", objective: "quantile", bias },
@@ -57,13 +62,14 @@ export function marketBytes(up: number, more: Partial<ArtifactFacts> = {}): Uint
     skill: { log_loss: 0.6, baseline_log_loss: 0.7, baseline: "base_rate", better: true },
     ...more,
   };
-  return encodeMarketModel({
+  const parts: MarketParts = {
     probability: { ...constant(Math.log(up / (1 - up))), objective: "log_loss" },
     calibration: { a: 1, b: 0 },
     quantiles: { p10: constant(-0.01), p50: constant(0), p90: constant(0.01) },
     offsets: { p10: 0, p90: 0 },
-    metadata: artifactMetadata(facts),
-  });
+  };
+  const metadata = { ...artifactMetadata(facts), ...(isOld ? {} : partsMetadata(parts)) };
+  return encodeMarketModel({ ...parts, metadata });
 }
 
 /** A foreign file: `y` is `x` plus `number`, both [N, 1]. */

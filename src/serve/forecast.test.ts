@@ -38,6 +38,7 @@ const FILES: Record<string, Uint8Array> = {
   3: marketBytes(0.3),
   4: foreignBytes(1),
   5: marketBytes(0.5, { feature_digest: "of another program" }),
+  6: marketBytes(0.6, {}, true),
 };
 const candles = walk(50, 1);
 
@@ -46,6 +47,7 @@ let champions: Champions;
 let pool: Pool;
 let forecaster: Forecaster;
 let stored: NewForecast[];
+let now: number;
 const pointers = [pointer("btc", "champion", 2), pointer("btc", "challenger", 3)];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "sluice-forecast-"));
@@ -65,6 +67,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   stored = [];
+  now = T(50) + 60_000;
   const models = new Map([["btc", btc]]);
   const version = async (name: string, number: number) =>
     name !== "btc" || FILES[number] === undefined
@@ -72,9 +75,12 @@ beforeEach(() => {
       : ({ name, version: number, digest: `${number}` } as Version);
   const versions = { version, isRegistered: async (name: string) => name === "gone" };
   forecaster = makeForecaster({
-    ...{ models, champions, clock: { now: () => T(50) + 60_000 } },
+    ...{ models, champions, clock: { now: () => now } },
     served: makeServed({ models, champions, pool, versions }),
-    candles: { read: async () => [...candles] } as unknown as CandleStore,
+    candles: {
+      read: async () => [...candles],
+      holesOf: async () => [],
+    } as unknown as CandleStore,
     forecasts: {
       store: async (row: NewForecast) => {
         stored.push(row);
@@ -123,6 +129,33 @@ test("a version that has become champion meanwhile is stored, although it was as
   expect(stored).toHaveLength(1);
   pointers[0] = pointer("btc", "champion", 2);
   await champions.refresh("btc");
+});
+
+test("it is explained beside what is stored, which stays the same", async () => {
+  const plain = await forecaster.forecast("btc");
+  const { base, contributions, ...rest } = await forecaster.forecast("btc", null, true);
+  expect(rest).toEqual(plain);
+  expect(base).toBeCloseTo(Math.log(plain.up! / (1 - plain.up!)), 5);
+  expect(Object.values(contributions ?? {})).toEqual([0]);
+  expect(stored).toHaveLength(1);
+  expect(stored[0]!.answer).toEqual({ ...plain });
+  expect(await forecaster.forecast("btc")).toEqual(plain);
+  const other = await forecaster.forecast("btc", "1", true);
+  expect(other.base).toBeCloseTo(Math.log(0.1 / 0.9), 5);
+});
+
+test("one that abstains has nothing to explain", async () => {
+  now = T(51) + 60_000;
+  const answer = await forecaster.forecast("btc", null, true);
+  expect(answer).toMatchObject({ up: null, base: null, contributions: null });
+  expect(answer.abstain?.reason).toBe("stale_candles");
+});
+
+test("an artifact that was made before forecasts, and says that it cannot be explained", async () => {
+  expect((await forecaster.forecast("btc", "6")).up).toBeCloseTo(0.6, 6);
+  await expect(forecaster.forecast("btc", "6", true)).rejects.toMatchObject({
+    ...{ code: "not_explainable", status: 422 },
+  });
 });
 
 test("what cannot forecast says why", async () => {

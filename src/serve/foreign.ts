@@ -40,7 +40,9 @@ export async function openAnyhow(runtime: Runtime, bytes: Uint8Array): Promise<L
     return await openVersion(runtime, bytes);
   } catch (thrown) {
     if (!(thrown instanceof SluiceError)) throw thrown;
-    return openPlainly(runtime, bytes, thrown);
+    return openPlainly(runtime, bytes, thrown).catch(() => {
+      throw thrown;
+    });
   }
 }
 

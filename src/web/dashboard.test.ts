@@ -17,6 +17,7 @@ const NAMES = [
   "forecastTable",
   "runTable",
   "liveTable",
+  "moveTable",
 ];
 
 const parts = new Function(`${script}; return { ${NAMES.join(", ")} };`)() as Record<string, Part>;
@@ -88,6 +89,7 @@ describe("its parts", () => {
       part("forecastCard", null, EVIL),
       part("forecastCard", abstaining, null),
       part("runTable", [run], steps),
+      part("moveTable", [{ at: "2025-01-01T04:00:10Z", alias: EVIL, to: 2, reason: EVIL }]),
       part("liveTable", { ...model.live, baselines: { [EVIL]: 0.5 } }),
       part("chart", [{ ...candle(0), start: EVIL }], null),
     ];
