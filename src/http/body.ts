@@ -14,22 +14,18 @@ const BODY_DEADLINE_MS = 10_000;
 const TOO_LATE = Symbol("too late");
 
 /** The whole body; `body_too_large` (413), `slow_body` (408), `body_cut` (400). */
-export async function readBytes(
+export function readBytes(
   request: Request,
   { limit = BODY_LIMIT, deadlineMs = BODY_DEADLINE_MS } = {},
 ): Promise<Uint8Array> {
-  // No more than was announced can come; a reader would take longer than all else together, and
-  // to look at `body` makes one.
-  if (checkHead(request, limit) !== null) return whole(request, deadlineMs);
-  if (request.body === null) return new Uint8Array();
-  let alarm: Alarm | undefined;
-  const late = new Promise<typeof TOO_LATE>((resolve) => {
-    alarm = alarms.set(deadlineMs, () => resolve(TOO_LATE));
-  });
   try {
-    return await gather(request.body.getReader(), { limit, deadlineMs, late });
-  } finally {
-    alarms.clear(alarm!);
+    // No more than was announced can come; a reader would take longer than all else together, and
+    // to look at `body` makes one.
+    if (checkHead(request, limit) !== null) return whole(request, deadlineMs);
+    if (request.body === null) return Promise.resolve(new Uint8Array());
+    return gather(request.body.getReader(), limit, deadlineMs);
+  } catch (thrown) {
+    return Promise.reject(thrown);
   }
 }
 
@@ -48,18 +44,17 @@ const whole = (request: Request, deadlineMs: number): Promise<Uint8Array> =>
     );
   });
 
-interface Gathering {
-  readonly limit: number;
-  readonly deadlineMs: number;
-  readonly late: Promise<typeof TOO_LATE>;
-}
-
 async function gather(
   reader: Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">,
-  { limit, deadlineMs, late }: Gathering,
+  limit: number,
+  deadlineMs: number,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
+  let alarm: Alarm | undefined;
+  const late = new Promise<typeof TOO_LATE>((resolve) => {
+    alarm = alarms.set(deadlineMs, () => resolve(TOO_LATE));
+  });
   try {
     for (;;) {
       const next = await Promise.race([reader.read().catch(cut), late]);
@@ -73,6 +68,8 @@ async function gather(
     // Nobody waits for the rest; whether the cancelling works changes nothing.
     reader.cancel().catch(() => {});
     throw thrown;
+  } finally {
+    alarms.clear(alarm!);
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }

@@ -77,7 +77,16 @@ export function makeDispatch(route: GuardedRoute, deps: DispatchDeps): Dispatch 
     };
     const body = readsJson ? checkedBody(route.body ?? NOTHING, request, await bytes()) : undefined;
     const call: Call = {
-      ...{ arrival, services, metrics, params, query, body, request, actor, bytes, forgetTokens },
+      arrival,
+      services,
+      metrics,
+      params,
+      query,
+      body,
+      request,
+      actor,
+      bytes,
+      forgetTokens,
     };
     const answer = await route.handle(call as Call<string, never, never>);
     const response = answerOf(answer, route, arrival, simulated);
