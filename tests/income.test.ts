@@ -19,7 +19,7 @@ import {
   ended,
   refusal,
 } from "./ask.ts";
-import type { Served } from "./served.ts";
+import { type Served, until } from "./served.ts";
 import { openStory, type Story, stores, tell } from "./story.ts";
 
 const TREES = "[train.gbdt]\nrounds = 40\nleaves = 8\n";
@@ -164,6 +164,9 @@ describe.each(stores("income"))("tables on %s", (store) => {
       0,
       expect.stringContaining("version 1 is champion"),
     ]);
+    // On Postgres it was perhaps the command that trained it; the server hears of that in a second.
+    const isServed = async () => (await app.fetch("/v2/models/pay/ready")).status === 200;
+    await until(isServed, 3_000, "the champion of pay is served");
 
     const model = await askModel(app, "pay");
     expect(model).toMatchObject({ kind: "table", champion: { version: 1 }, schedule: null });
