@@ -1,7 +1,9 @@
 /*
  * `bun run test [files or options of bun test]`: the services, the binary, every test, the totals.
- * The last line is always `N passed, N failed`.
+ * The last line is always `N passed, N failed`. Where nothing is named, the stories and the tests of
+ * the rooms run side by side: stories wait for processes most of their time.
  */
+import { closeSync, openSync } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,12 +13,16 @@ import { type Services, startServices } from "./services.ts";
 
 const root = join(import.meta.dir, "..");
 const binary = join(root, "dist", "sluice");
-const reportFile = join(tmpdir(), `sluice-report-${process.pid}.xml`);
+const reportFile = (group: number) => join(tmpdir(), `sluice-report-${process.pid}-${group}.xml`);
 const args = process.argv.slice(2);
 
 // Bun's default of five seconds is too short for a training or a server's start on a busy
 // machine; a test that hangs should still end within the minute.
 const defaults = ["--timeout", "30000"];
+
+/** What `bun test` is started with, once for each. The first is seen as it goes, others afterwards. */
+const groups: readonly (readonly string[])[] =
+  args.length > 0 ? [args] : [["tests/"], ["src/", "scripts/", "bench/"]];
 
 const children = new Set<Bun.Subprocess>();
 const held: { services?: Promise<Services> } = {};
@@ -36,7 +42,7 @@ const totals = await main().catch((thrown: unknown) => {
   return { passed: 0, failed: 1 };
 });
 await (await held.services?.catch(() => null))?.stop();
-await rm(reportFile, { force: true });
+for (const group of groups.keys()) await rm(reportFile(group), { force: true });
 console.log(totalsLine(totals));
 process.exit(totals.failed === 0 ? 0 : 1);
 
@@ -45,19 +51,36 @@ async function main(): Promise<{ passed: number; failed: number }> {
   const built = !wantsStories() || (await isFresh()) || (await run("scripts/build.ts")) === 0;
   held.services = startServices();
   const services = await held.services;
-  for (const { service, reason } of services.missing) {
-    console.log(`skipped: no ${service} (${reason})`);
-  }
+  for (const line of missingLines(services)) console.log(line);
   const extra: Record<string, string> = { ...services.env };
   if (built && wantsStories()) extra["SLUICE_TEST_BINARY"] = binary;
-  const reporter = ["--reporter=junit", `--reporter-outfile=${reportFile}`];
-  const code = await spawn(["test", ...defaults, ...reporter, ...args], extra);
-
-  const report = await readFile(reportFile);
-  for (const line of skippedLines(report, services)) console.log(line);
-  const { passed, failed } = verdict(report, code);
+  const results = await Promise.all(groups.map((_, group) => runGroup(group, extra)));
+  for (const { report, log } of results) {
+    if (log !== null) console.log(log);
+    for (const line of skippedLines(report)) console.log(line);
+  }
+  for (const line of missingLines(services)) console.log(line);
   if (!built) console.log("failed: scripts/build.ts, so the stories that run the binary did not");
-  return { passed, failed: failed + (built ? 0 : 1) };
+  return results.reduce(
+    (sum, { totals }) => ({
+      passed: sum.passed + totals.passed,
+      failed: sum.failed + totals.failed,
+    }),
+    { passed: 0, failed: built ? 0 : 1 },
+  );
+}
+
+/** Runs the tests of a group; what it prints is kept for later but for the first group. */
+async function runGroup(group: number, extra: Record<string, string>) {
+  const file = reportFile(group);
+  const reporter = ["--reporter=junit", `--reporter-outfile=${file}`];
+  const command = ["test", ...defaults, ...reporter, ...groups[group]!];
+  const log = group === 0 ? null : `${file}.log`;
+  const code = await spawn(command, extra, log);
+  const report = await readFile(file);
+  const text = log === null ? null : await Bun.file(log).text();
+  if (log !== null) await rm(log, { force: true });
+  return { report, log: text, totals: verdict(report, code) };
 }
 
 /** The stories in tests/ run the compiled binary; a run of one room in src/ does without it. */
@@ -96,33 +119,45 @@ async function readFile(path: string): Promise<Report | null> {
   return (await file.exists()) ? readReport(await file.text()) : null;
 }
 
-/** A line for every file with skipped tests, and for each service that some may have wanted. */
-function skippedLines(report: Report | null, { missing }: Services): string[] {
+/** A line for every file with skipped tests. */
+function skippedLines(report: Report | null): string[] {
   const files = Map.groupBy(report?.skipped ?? [], ({ file }) => file);
-  const lines = [...files].map(([file, tests]) => {
+  return [...files].map(([file, tests]) => {
     const names = tests.map(({ name }) => name);
     const shown = names.slice(0, 3).join("; ") + (names.length > 3 ? "; ..." : "");
     return `skipped: ${names.length} in ${file}: ${shown}`;
   });
-  const reasons = missing.map(({ service, reason }) => `skipped: no ${service} (${reason})`);
-  return [...lines, ...reasons];
+}
+
+/** A line for each service that some tests may have wanted. */
+function missingLines({ missing }: Services): string[] {
+  return missing.map(({ service, reason }) => `skipped: no ${service} (${reason})`);
 }
 
 function run(script: string): Promise<number> {
   return spawn([script], {});
 }
 
-/** Runs this same Bun, which need not be on PATH, with the given arguments in the project. */
-async function spawn(command: readonly string[], extra: Record<string, string>): Promise<number> {
+/**
+ * Runs this same Bun, which need not be on PATH, with the given arguments in the project. What it
+ * prints goes to the file, or where this process prints.
+ */
+async function spawn(
+  command: readonly string[],
+  extra: Record<string, string>,
+  file: string | null = null,
+): Promise<number> {
+  const out = file === null ? "inherit" : openSync(file, "w");
   const child = Bun.spawn([process.execPath, ...command], {
     cwd: root,
     env: { ...process.env, ...extra },
     stdin: "ignore",
-    stdout: "inherit",
-    stderr: "inherit",
+    stdout: out,
+    stderr: out,
   });
   children.add(child);
   const code = await child.exited;
+  if (out !== "inherit") closeSync(out);
   children.delete(child);
   return code;
 }
