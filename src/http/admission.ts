@@ -15,6 +15,8 @@ export type Verdict = SluiceError | null | Promise<SluiceError | null>;
 /** What knows the address of a request's connection: the server that listens. */
 export interface Listening {
   requestIP(request: Request): { readonly address: string } | null;
+  /** After how many silent seconds the connection of a request is cut; 0: never. */
+  timeout?(request: Request, seconds: number): void;
 }
 
 export interface Admission {

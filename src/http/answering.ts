@@ -33,6 +33,8 @@ export interface AnsweringOptions {
   readonly watch: Watch;
   /** Null where nothing is remembered. */
   readonly recall: Recall | null;
+  /** What the ids of predictions begin with; one of their own where nothing is told. */
+  readonly id?: string | undefined;
 }
 
 /** Throws at once what a version says to any rows: that it cannot be explained, or takes none. */
@@ -61,11 +63,11 @@ function ofMarket(
 
 function ofTable(
   version: Extract<Served, { kind: "table" }>,
-  { isExplained, watch, recall }: AnsweringOptions,
+  { isExplained, watch, recall, id }: AnsweringOptions,
 ): Answering {
   const { facts, digest } = version;
   const answer = (rows: TableRequest): Said => {
-    const predict = () => predictTable(version, rows, isExplained, watch);
+    const predict = () => predictTable(version, rows, isExplained, { watch, id });
     return recall === null ? predict() : recall(tableQuestion(digest, rows, isExplained), predict);
   };
   return {

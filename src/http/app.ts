@@ -18,12 +18,13 @@ import { makeLane } from "./lane.ts";
 import { makeMetrics } from "./metrics.ts";
 import { makeObserver, traceIdOf } from "./observe.ts";
 import { described, describedQuery, documentOf } from "./openapi.ts";
-import { asTold, type ProblemOptions } from "./problem.ts";
+import { asTold, type ProblemOptions, problem } from "./problem.ts";
 import type { GuardedRoute, OpenRoute, Route } from "./route.ts";
 import { routes as table } from "./routes.ts";
 import { makeSampling } from "./sampling.ts";
 import type { HttpServices } from "./services.ts";
 import { makeTracing } from "./tracing.ts";
+import { isProtocol, protocolError } from "./v2/error.ts";
 
 export interface AppDeps {
   readonly config: Config;
@@ -87,7 +88,8 @@ export function makeApp(deps: AppDeps): App {
     const { requestId } = arrival;
     const traceId = traceIdOf(arrival);
     arrival.thrown = thrown;
-    return arrival.problem(asTold(thrown, requestId), { requestId, traceId, simulated, ...more });
+    const form = isProtocol(arrival.request.url) ? protocolError : problem;
+    return form(asTold(thrown, requestId), { requestId, traceId, simulated, ...more });
   };
 
   const openHandler =
@@ -139,7 +141,7 @@ export function makeApp(deps: AppDeps): App {
   hono.onError(async (thrown, c) => tell(c.env.arrival, await toldOf(thrown)));
 
   /** The answer, or one that says that it took too long; the handler's own end is not awaited. */
-  const answer = (arrival: Arrival): Promise<Response> =>
+  const answer = (arrival: Arrival, listening: Listening | undefined): Promise<Response> =>
     new Promise((resolve) => {
       let ms = deadlineMs;
       const end = (response: Response) => {
@@ -150,6 +152,8 @@ export function makeApp(deps: AppDeps): App {
       arrival.extend = (longer) => {
         ms = longer;
         alarm.at = performance.now() + ms;
+        // Bun would cut a connection that is silent for longer than requests usually take.
+        listening?.timeout?.(arrival.request, 0);
       };
       const found = lane(arrival) ?? hono.fetch(arrival.request, { arrival });
       if (found instanceof Response) end(found);
@@ -176,7 +180,7 @@ export function makeApp(deps: AppDeps): App {
       const arrival = observer.arrive(request);
       const verdict = admission.arrival(request, listening ?? null);
       const go = (refusal: SluiceError | null) =>
-        refusal === null ? answer(arrival) : leave(arrival, tell(arrival, refusal));
+        refusal === null ? answer(arrival, listening) : leave(arrival, tell(arrival, refusal));
       return Promise.resolve(verdict instanceof Promise ? verdict.then(go) : go(verdict));
     },
     close: async () => {

@@ -3,12 +3,13 @@
  * the metrics.
  */
 import type { Named } from "../serve/champions.ts";
-import type { problem } from "./problem.ts";
 import type { OpenSpan } from "./spans.ts";
 
 export interface Arrival {
   readonly request: Request;
   readonly requestId: string;
+  /** Whether the id was made here, and so is no other request's. */
+  readonly isOwnId: boolean;
   /** `performance.now()` when it came. */
   readonly began: number;
   /** Its span, where requests are traced. */
@@ -24,8 +25,6 @@ export interface Arrival {
   text: string | null;
   /** What the answer tells of, if anything. */
   thrown: unknown;
-  /** The form in which an error is told. */
-  readonly problem: typeof problem;
   /** Lets the request take longer, from now on. */
   extend: (ms: number) => void;
   /** What the cache of answers had of it, where it was asked. */

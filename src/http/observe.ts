@@ -9,10 +9,9 @@ import type { Log } from "../log.ts";
 import type { Arrival } from "./arrival.ts";
 import type { Metrics } from "./metrics.ts";
 import { longOf } from "./ndjson-response.ts";
-import { asTold, problem } from "./problem.ts";
+import { asTold } from "./problem.ts";
 import { traceParentOf } from "./trace.ts";
 import type { Tracing } from "./tracing.ts";
-import { isProtocol, protocolError } from "./v2/error.ts";
 
 export interface Observer {
   /** A request has come. */
@@ -81,9 +80,11 @@ export function makeObserver({ log, metrics, accessLog, tracing }: ObserverDeps)
       metrics.inFlight++;
       const { headers } = request;
       const asked = headers.get("x-request-id");
+      const isOwn = asked === null || !REQUEST_ID.test(asked);
       return {
         request,
-        requestId: asked !== null && REQUEST_ID.test(asked) ? asked : Bun.randomUUIDv7(),
+        requestId: isOwn ? Bun.randomUUIDv7() : asked,
+        isOwnId: isOwn,
         began: performance.now(),
         span: tracing === null ? null : tracing.begin(headers),
         route: "unknown",
@@ -92,7 +93,6 @@ export function makeObserver({ log, metrics, accessLog, tracing }: ObserverDeps)
         rows: null,
         text: null,
         thrown: null,
-        problem: isProtocol(request.url) ? protocolError : problem,
         extend: nothing,
         isWhole: false,
         hasLeft: false,

@@ -66,7 +66,9 @@ export const predictRoutes: readonly GuardedRoute[] = [
         arrival.served = served;
         const watch = metrics.serving(model, served.version);
         const isCsv = bodyType(type) === "csv";
-        const answering = answeringOf(served, { isExplained, watch, recall });
+        // One id less to make, and a prediction leads to its request.
+        const id = arrival.isOwnId ? arrival.requestId : undefined;
+        const answering = answeringOf(served, { isExplained, watch, recall, id });
         const said = isCsv ? answering.csv(body) : answering.json(jsonOf(body));
         // What is there at once is not waited for: a turn is a tenth of such a request.
         const predictions = said instanceof Promise ? await said : said;

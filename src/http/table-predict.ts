@@ -33,43 +33,50 @@ export interface TablePrediction {
   readonly warnings?: readonly string[];
 }
 
+/** What a request wants beside the answers. */
+export interface Asked {
+  readonly watch?: Watch;
+  /** What the ids of its predictions begin with; one of their own where nothing is told. */
+  readonly id?: string | undefined;
+}
+
 /** One prediction a row, in the order of the rows; at once where the session answers so. */
 export function predictTable(
   version: LoadedTable,
   request: TableRequest,
   explain: boolean,
-  watch?: Watch,
+  asked: Asked = {},
 ): TablePrediction[] | Promise<TablePrediction[]> {
   const { frame } = request;
-  if (explain) return explained(version, request, watch);
-  if (frame.rows > CHUNK) return inChunks(version, request, watch);
-  const output = version.session.answer(frame, watch);
+  if (explain) return explained(version, request, asked);
+  if (frame.rows > CHUNK) return inChunks(version, request, asked);
+  const output = version.session.answer(frame, asked.watch);
   return output instanceof Promise
-    ? output.then((one) => told(version, request, [one]))
-    : told(version, request, [output]);
+    ? output.then((one) => told(version, request, [one], asked))
+    : told(version, request, [output], asked);
 }
 
 async function inChunks(
   version: LoadedTable,
   request: TableRequest,
-  watch: Watch | undefined,
+  asked: Asked,
 ): Promise<TablePrediction[]> {
   const outputs: TableOutput[] = [];
   for (const part of chunksOf(request.frame, CHUNK)) {
     // Calls of other requests have their turn in between, also where this one answers at once.
     if (outputs.length > 0) await new Promise((resolve) => setImmediate(resolve));
-    outputs.push(await version.session.answer(part, watch));
+    outputs.push(await version.session.answer(part, asked.watch));
   }
-  return told(version, request, outputs);
+  return told(version, request, outputs, asked);
 }
 
 async function explained(
   version: LoadedTable,
   request: TableRequest,
-  watch: Watch | undefined,
+  asked: Asked,
 ): Promise<TablePrediction[]> {
   assertExplained(request.frame.rows);
-  const predictions = await predictTable(version, request, false, watch);
+  const predictions = await predictTable(version, request, false, asked);
   const explains = await explainRows(version, request.frame);
   return predictions.map((prediction, row) => ({
     ...prediction,
@@ -82,8 +89,8 @@ function told(
   { facts }: LoadedTable,
   { warnings }: TableRequest,
   outputs: readonly TableOutput[],
+  { id = Bun.randomUUIDv7() }: Asked,
 ): TablePrediction[] {
-  const id = Bun.randomUUIDv7();
   const width = facts.task === "multiclass" ? facts.classes.length : 1;
   const names = facts.quantiles.map(quantileName);
   const predictions: TablePrediction[] = [];
