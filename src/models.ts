@@ -40,7 +40,7 @@ const modelFile = v.variant("kind", [marketModel, tableModel]);
 /** All model files by name, from `folder` or built in; `invalid_model_file` names every fault. */
 export function readModels(folder: string | null): ReadonlyMap<string, ModelFile> {
   const models = new Map<string, ModelFile>();
-  for (const [file, text] of sourcesOf(folder)) {
+  for (const [file, text] of modelTexts(folder)) {
     const model = parseModel(file, text);
     if (models.has(model.name)) {
       throw invalid(file, `name: "${model.name}" is taken by another file.`);
@@ -68,7 +68,8 @@ export function parseModel(file: string, text: string): ModelFile {
   throw invalid(file, faults.join(" "));
 }
 
-function sourcesOf(folder: string | null): [string, string][] {
+/** The names and texts of the model files of `folder`, or of those that are built in. */
+export function modelTexts(folder: string | null): [string, string][] {
   if (folder === null) return Object.entries(builtIn);
   let names: string[];
   try {

@@ -89,9 +89,7 @@ export const openExchange = (now: Instant = BEGIN, port = 0): SimulatedExchange 
 /** Opens a store of its own, an exchange, and a folder with model files: the small ones, or these. */
 export async function openStory(
   store: StoreName,
-  texts: Readonly<Record<string, string>> = Object.fromEntries(
-    MODELS.map((name) => [name, modelText(name)]),
-  ),
+  texts: Readonly<Record<string, string>> = SMALL,
 ): Promise<Story> {
   const folder = mkdtempSync(join(tmpdir(), "sluice-story-"));
   const models = join(folder, "models");
@@ -159,6 +157,11 @@ candles = 500
 ${gate}
 `;
 }
+
+/** The small model files, by name. */
+export const SMALL: Readonly<Record<string, string>> = Object.fromEntries(
+  MODELS.map((name) => [name, modelText(name)]),
+);
 
 async function freshDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
   const server = databaseServer();

@@ -21,6 +21,8 @@ export interface CallInit {
   readonly stream?: () => ReadableStream<Uint8Array>;
   /** How long the answer may take, where that is longer than usual. */
   readonly answerMs?: number;
+  /** Takes the body of a success as it comes, where it is no JSON; once, whatever becomes of it. */
+  readonly receive?: (body: AsyncIterable<Uint8Array>) => Promise<void>;
 }
 
 /** Where a server listens and what it wants to see. */
@@ -54,6 +56,10 @@ export async function send<Body>(
     redirect: "error",
     signal: AbortSignal.timeout(init.answerMs ?? ANSWER_MS),
   });
+  if (response.ok && init.receive !== undefined) {
+    await init.receive(response.body ?? new Blob([]).stream());
+    return undefined as Body;
+  }
   const text = await response.text();
   const parsed = parse(text);
   if (!response.ok) throw problemOf(response, parsed, `${method} ${path}`);

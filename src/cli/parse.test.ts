@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { parseDate, parseScopes, parseWhole } from "./parse.ts";
+import { parseDate, parsePostgres, parseScopes, parseWhole } from "./parse.ts";
 
 describe("parseDate", () => {
   test.each([
@@ -65,4 +65,13 @@ describe("parseScopes", () => {
   test.each(["root", "", "read,", "READ"])("%p is refused", (text) => {
     expect(() => parseScopes(text)).toThrow("Expected one of read, predict, track, admin.");
   });
+});
+
+test("parsePostgres takes the address of a Postgres and no other", () => {
+  for (const text of ["postgres://u:p@host:5432/name", "postgresql://host/name"]) {
+    expect(parsePostgres(text)).toBe(text);
+  }
+  for (const text of ["mysql://host/name", "host/name", ""]) {
+    expect(() => parsePostgres(text)).toThrow("Expected an address such as postgres://");
+  }
 });

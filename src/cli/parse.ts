@@ -49,3 +49,9 @@ export function parseShare(text: string): number {
   if (share >= 0 && share < 1) return share;
   throw new InvalidArgumentError("Expected a share from 0 to below 1, such as 0.0005.");
 }
+
+/** The address of a Postgres. */
+export function parsePostgres(text: string): string {
+  if (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)) return text;
+  throw new InvalidArgumentError("Expected an address such as postgres://user@host/name.");
+}

@@ -74,6 +74,11 @@ export function longAnswer(
     { highWaterMark: 0 },
   );
   const answer: LongAnswer = { response: new Response(stream, { headers }), ended, stop };
+  return keepLong(answer);
+}
+
+/** Lets `longOf` know of an answer. */
+export function keepLong(answer: LongAnswer): LongAnswer {
   known.set(answer.response, answer);
   return answer;
 }

@@ -20,30 +20,44 @@ export async function migrate(
   list: readonly Migration[] = migrations,
 ): Promise<string[]> {
   return database.orm.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK}::bigint)`);
-    await tx.execute(sql`
-      create table if not exists sluice_migrations (
-        id integer primary key,
-        name text not null,
-        digest text not null,
-        applied_at timestamptz not null default now()
-      )`);
-    const applied = await appliedMigrations(database, tx);
-    refuseUnknown(applied, list);
-    const missing = list.filter((m) => !applied.has(m.id));
-    for (const migration of missing) {
-      for (const statement of migration.sql.split("--> statement-breakpoint")) {
-        await tx.execute(sql.raw(statement));
-      }
-      await tx.execute(sql`
-        insert into sluice_migrations (id, name, digest)
-        values (${migration.id}, ${migration.name}, ${digestOf(migration)})`);
-    }
-    return missing.map((m) => m.name);
+    await lockMigrations(tx);
+    return applyMissing(database, tx, list);
   });
 }
 
-async function appliedMigrations(database: Database, tx: Orm): Promise<Map<number, string>> {
+/** Nobody else migrates until the transaction ends. */
+export const lockMigrations = (tx: Orm) =>
+  tx.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK}::bigint)`);
+
+/** What `migrate` does, within a transaction that holds the lock. */
+export async function applyMissing(
+  database: Database,
+  tx: Orm,
+  list: readonly Migration[],
+): Promise<string[]> {
+  await tx.execute(sql`
+    create table if not exists sluice_migrations (
+      id integer primary key,
+      name text not null,
+      digest text not null,
+      applied_at timestamptz not null default now()
+    )`);
+  const applied = await appliedMigrations(database, tx);
+  assertKnown(applied, list);
+  const missing = list.filter((m) => !applied.has(m.id));
+  for (const migration of missing) {
+    for (const statement of migration.sql.split("--> statement-breakpoint")) {
+      await tx.execute(sql.raw(statement));
+    }
+    await tx.execute(sql`
+      insert into sluice_migrations (id, name, digest)
+      values (${migration.id}, ${migration.name}, ${digestOf(migration)})`);
+  }
+  return missing.map((m) => m.name);
+}
+
+/** Digests of the migrations that a database has, by id. */
+export async function appliedMigrations(database: Database, tx: Orm): Promise<Map<number, string>> {
   const rows = await database.rows<{ id: number; digest: string }>(
     sql`select id, digest from sluice_migrations order by id`,
     tx,
@@ -51,7 +65,11 @@ async function appliedMigrations(database: Database, tx: Orm): Promise<Map<numbe
   return new Map(rows.map((row) => [row.id, row.digest]));
 }
 
-function refuseUnknown(applied: ReadonlyMap<number, string>, list: readonly Migration[]): void {
+/** Throws `schema_too_new` or `migration_changed` unless the list has all that were applied. */
+export function assertKnown(
+  applied: ReadonlyMap<number, string>,
+  list: readonly Migration[],
+): void {
   const newest = list.at(-1)?.id ?? -1;
   for (const [id, digest] of applied) {
     const migration = list.find((m) => m.id === id);
@@ -72,5 +90,6 @@ function refuseUnknown(applied: ReadonlyMap<number, string>, list: readonly Migr
   }
 }
 
-const digestOf = (migration: Migration): string =>
+/** Of a migration's text, as the database keeps it. */
+export const digestOf = (migration: Migration): string =>
   new Bun.CryptoHasher("sha256").update(migration.sql).digest("hex");

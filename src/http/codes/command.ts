@@ -6,8 +6,8 @@ import type { CodeRows } from "./row.ts";
 export const commandCodes: CodeRows = {
   cannot_write: [
     "Cannot write",
-    "A report cannot be written into the folder that was given.",
-    "Give a folder that exists and can be written.",
+    "A report or a backup cannot be written where it was to go.",
+    "Give a folder that exists, can be written, and has room.",
   ],
   interrupted: [
     "Interrupted",

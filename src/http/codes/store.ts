@@ -14,6 +14,21 @@ export const storeCodes: CodeRows = {
     "The artifact loads in no session, or does not say what it was made from.",
     "Train again; if the object was damaged, restore it from a backup.",
   ],
+  backup_damaged: [
+    "Backup damaged",
+    "A backup file is cut short, or a part of it is not what was written. Nothing was restored.",
+    "Use another backup, or copy the file again.",
+  ],
+  backup_running: [
+    "Backup under way",
+    "The server takes one backup at a time.",
+    "Wait until it is done.",
+  ],
+  backup_too_new: [
+    "Backup is newer",
+    "A newer Sluice wrote the backup, in a form that this one does not know.",
+    "Restore it with that version.",
+  ],
   champion_not_loaded: [
     "Champion not loaded",
     "The champion's artifact could not be loaded.",
@@ -49,6 +64,11 @@ export const storeCodes: CodeRows = {
     "The model's answer holds a value that is not finite; it is not given out.",
     "Roll back to the version before, and report the run of this one.",
   ],
+  nothing_to_back_up: [
+    "Nothing to back up",
+    "The data folder or the database holds nothing of Sluice.",
+    "Check SLUICE_DATA and DATABASE_URL.",
+  ],
   object_corrupt: [
     "Object damaged",
     "Stored bytes do not have the sha256 under which they are kept.",
@@ -71,7 +91,12 @@ export const storeCodes: CodeRows = {
   ],
   schema_too_new: [
     "Database is newer",
-    "A newer Sluice has migrated the database.",
+    "A newer Sluice has migrated the database, or the one that a backup is of.",
     "Run that version, or restore a backup from before.",
+  ],
+  target_not_empty: [
+    "Target not empty",
+    "A backup is restored into an empty database only. Nothing was written.",
+    "Name an empty one: another SLUICE_DATA, or another DATABASE_URL.",
   ],
 };
