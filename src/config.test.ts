@@ -54,6 +54,13 @@ describe("defaults", () => {
     sample: null,
     loadedBytes: 512_000_000,
     artifactsBytes: 1_024_000_000,
+    retain: {
+      runsDays: 90,
+      trainingsDays: 90,
+      forecastsDays: 1_825,
+      quarantineDays: 365,
+      versions: 50,
+    },
     limits: { concurrent: 1_024, token: null, address: null, proxies: 0 },
     tracing: null,
     simulated: false,

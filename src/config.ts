@@ -119,6 +119,11 @@ const schema = v.object({
   SLUICE_OPEN: v.optional(openGroups),
   SLUICE_LOADED_MB: v.optional(wholeNumber(1, 1_000_000), "512"),
   SLUICE_ARTIFACTS_MB: v.optional(wholeNumber(1, 1_000_000), "1024"),
+  SLUICE_RETAIN_RUNS_DAYS: v.optional(wholeNumber(0, 36_500), "90"),
+  SLUICE_RETAIN_TRAININGS_DAYS: v.optional(wholeNumber(0, 36_500), "90"),
+  SLUICE_RETAIN_FORECASTS_DAYS: v.optional(wholeNumber(0, 36_500), "1825"),
+  SLUICE_RETAIN_QUARANTINE_DAYS: v.optional(wholeNumber(0, 36_500), "365"),
+  SLUICE_RETAIN_VERSIONS: v.optional(wholeNumber(0, 1_000_000), "50"),
   SLUICE_ACCESS_LOG: v.optional(
     v.picklist(["off", "errors", "all"], "expected off, errors or all"),
     "errors",
@@ -154,6 +159,15 @@ export interface S3Config {
   readonly accessKey: string;
   readonly secretKey: string;
   readonly region: string;
+}
+
+/** How long rows are kept, in days, and how many versions of a model; null: for ever, all. */
+export interface RetainConfig {
+  readonly runsDays: number | null;
+  readonly trainingsDays: number | null;
+  readonly forecastsDays: number | null;
+  readonly quarantineDays: number | null;
+  readonly versions: number | null;
 }
 
 export interface LimitsConfig {
@@ -204,6 +218,8 @@ export interface Config {
   readonly loadedBytes: number;
   /** What copies of an S3 server's artifacts may take on the disk. */
   readonly artifactsBytes: number;
+  /** What the daily retention keeps. */
+  readonly retain: RetainConfig;
   /** Where spans are sent; null: nowhere. */
   readonly tracing: TracingConfig | null;
   /** Set by `sluice demo` only: every page and answer says that the exchange is simulated. */
@@ -259,6 +275,13 @@ export function readConfig(environment: Environment, terminal: boolean): Config 
       token: env.SLUICE_RATE_TOKEN ?? null,
       address: env.SLUICE_RATE_ADDRESS ?? null,
       proxies: env.SLUICE_TRUST_PROXY,
+    },
+    retain: {
+      runsDays: env.SLUICE_RETAIN_RUNS_DAYS || null,
+      trainingsDays: env.SLUICE_RETAIN_TRAININGS_DAYS || null,
+      forecastsDays: env.SLUICE_RETAIN_FORECASTS_DAYS || null,
+      quarantineDays: env.SLUICE_RETAIN_QUARANTINE_DAYS || null,
+      versions: env.SLUICE_RETAIN_VERSIONS || null,
     },
     tracing: tracingOf(env),
     simulated: false,

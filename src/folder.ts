@@ -19,8 +19,14 @@ export const objectsPath = ({ data }: Pick<Config, "data">): string => join(data
 /** Copies of artifacts that an S3 server keeps. */
 export const artifactsPath = ({ data }: Pick<Config, "data">): string => join(data, "artifacts");
 
+/** Native libraries, unpacked from the program. */
+export const nativePath = ({ data }: Pick<Config, "data">): string => join(data, "native");
+
 /** A folder for each training under way. */
 export const workPath = ({ data }: Pick<Config, "data">): string => join(data, "work");
 
 /** Payloads of requests that are kept, where SLUICE_SAMPLE asks for it. */
 export const samplesPath = ({ data }: Pick<Config, "data">): string => join(data, "samples");
+
+/** Rows of a backup that is being taken. */
+export const backupPath = ({ data }: Pick<Config, "data">): string => join(data, "backup");

@@ -3,6 +3,7 @@
  */
 import { availableParallelism } from "node:os";
 import pLimit from "p-limit";
+import { version } from "../package.json";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { reasonOf } from "./errors.ts";
@@ -13,10 +14,13 @@ import {
   stepNamesOf,
 } from "./flow/background.ts";
 import { makeControl } from "./flow/control.ts";
+import { examine } from "./flow/doctor/examine.ts";
 import { makeOperations } from "./flow/operations.ts";
+import { makeRetentionJob } from "./flow/retention.ts";
+import { rememberedSizes } from "./flow/sizes.ts";
 import type { StepDeps } from "./flow/steps.ts";
 import { makeTrainer, type TrainerDeps } from "./flow/trainer.ts";
-import { artifactsPath, objectsPath, workPath } from "./folder.ts";
+import { artifactsPath, backupPath, nativePath, objectsPath, workPath } from "./folder.ts";
 import type { Check, HttpServices } from "./http/services.ts";
 import type { Log } from "./log.ts";
 import { makeClient } from "./market/client.ts";
@@ -24,10 +28,14 @@ import { makeCollector } from "./market/collect.ts";
 import { makeLimiter } from "./market/limiter.ts";
 import { verifyMarket } from "./market/verify.ts";
 import { type ExchangeState, watchExchange } from "./market/watch.ts";
-import { type ModelFile, marketModels } from "./models.ts";
+import { type ModelFile, marketModels, modelTexts } from "./models.ts";
+import { publicConfig } from "./public-config.ts";
 import { makeForeign } from "./registry/foreign.ts";
+import { namedArtifacts } from "./registry/named.ts";
 import { makePromotion } from "./registry/promotion.ts";
+import { makeSweep } from "./registry/sweep.ts";
 import { makeTracking } from "./registry/tracking.ts";
+import { makeTrainings } from "./registry/trainings.ts";
 import { makeVersions } from "./registry/versions.ts";
 import { type Champions, makeChampions } from "./serve/champions.ts";
 import { makeForecaster } from "./serve/forecast.ts";
@@ -36,6 +44,8 @@ import { makePool } from "./serve/pool.ts";
 import { makeRemember } from "./serve/remember.ts";
 import { loadRuntime } from "./serve/runtime.ts";
 import { makeServed } from "./serve/versions.ts";
+import { type RemovedFiles, removeAsides } from "./store/asides.ts";
+import { takeBackup } from "./store/backup/take.ts";
 import { type Cache, memoryCache, redisCache } from "./store/cache.ts";
 import { makeCandleStore } from "./store/candles.ts";
 import type { Database } from "./store/database.ts";
@@ -44,6 +54,8 @@ import { localNotices, redisNotices } from "./store/notices.ts";
 import { cachedObjects } from "./store/object-cache.ts";
 import { folderObjects, s3Objects } from "./store/objects.ts";
 import { makePipelineRuns } from "./store/pipeline-runs.ts";
+import { makeRemovals } from "./store/retention.ts";
+import { tableSizes } from "./store/sizes.ts";
 import { makeTableStore } from "./store/tables.ts";
 import { makeTokens } from "./store/tokens.ts";
 import { makeImports } from "./table/import.ts";
@@ -109,6 +121,15 @@ function cacheOf({ cache, redisUrl }: Config, log: Log): Cache | null {
   if (cache === null) return null;
   if (cache.kind === "redis" && redisUrl !== null) return redisCache(redisUrl, { ...cache, log });
   return memoryCache(cache);
+}
+
+/** What was written aside and never renamed is nobody's any more after this. */
+const ASIDE_MS = 60 * 60_000;
+
+async function tidyFiles(config: Config): Promise<RemovedFiles> {
+  const objects = await removeAsides(objectsPath(config), ASIDE_MS);
+  const native = await removeAsides(nativePath(config), ASIDE_MS);
+  return { removed: objects.removed + native.removed, bytes: objects.bytes + native.bytes };
 }
 
 /** In exchange-clock mode looking is what moves the time. */
@@ -205,6 +226,16 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
   const registry = { tracking, versions, promotion, champions };
   const tableSteps = { clock, imports, trainer, objects, runs, ...registry };
 
+  // In real time, whatever the program's clock says: it waits for rows of bytes stored just now.
+  const sweep = makeSweep({ database, objects, clock: { now: Date.now } });
+  const trainings = makeTrainings(database);
+  const retention = makeRetentionJob({
+    ...{ clock, versions, trainings, sweep, log },
+    limits: config.retain,
+    removals: makeRemovals(database),
+    tidyFiles: () => tidyFiles(config),
+  });
+
   let background: Background | null = null;
   const wake = () => background?.wake();
   const watch = watchExchange({
@@ -215,6 +246,11 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     onReachable: wake,
   });
   clock.onMove(wake);
+
+  const isReady = () =>
+    // A table waits for its import, which may never come.
+    markets.length === 0 ||
+    (clock.now() > 0 && markets.every(({ name }) => champions.state(name).champion !== null));
 
   return {
     http: {
@@ -244,6 +280,32 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
         register: makeForeign({ database, tracking, versions }),
         tryVersion: async ({ name, digest }) => check(await objects.get(digest), name),
       }),
+      retention,
+      sizes: rememberedSizes(
+        async () => ({
+          tables: await tableSizes(database),
+          artifacts: await trainings.artifactSizes(),
+        }),
+        () => performance.now(),
+      ),
+      doctor: () =>
+        examine({
+          ...{ config, models, database, objects },
+          pointers: promotion.pointers,
+          artifactSizes: trainings.artifactSizes,
+          serverTime: () => client.serverTime(),
+          holder: `process ${process.pid} holds it and serves`,
+        }),
+      backup: (options) =>
+        takeBackup(
+          {
+            ...{ database, objects, version, named: namedArtifacts, now: Date.now },
+            folder: backupPath(config),
+            config: publicConfig(config),
+            models: new Map(modelTexts(config.modelsFolder)),
+          },
+          options,
+        ),
       adminToken: deps.adminToken,
       checks: async () => [
         await databaseCheck(database),
@@ -251,13 +313,13 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
         ...redisCheck(notices.connected()),
       ],
     },
-    isReady: () =>
-      // A table waits for its import, which may never come.
-      markets.length === 0 ||
-      (clock.now() > 0 && markets.every(({ name }) => champions.state(name).champion !== null)),
+    isReady,
     start: async (options) => {
       background = await startBackground(
-        { database, models, log, steps, tableSteps, collector, workFolder: workPath(config) },
+        {
+          ...{ database, models, log, steps, tableSteps, collector, retention, isReady },
+          workFolder: workPath(config),
+        },
         options,
       );
     },

@@ -18,6 +18,7 @@ export type RetrainAnswer = InferOutput<typeof forms.retrainAnswer>;
 export type PausedAnswer = InferOutput<typeof forms.pausedAnswer>;
 export type MovedAnswer = InferOutput<typeof forms.movedAnswer>;
 export type RegisteredAnswer = InferOutput<typeof forms.registeredAnswer>;
+export type DoctorAnswer = InferOutput<typeof forms.doctorAnswer>;
 export type VerifyAnswer = InferOutput<typeof forms.verifyAnswer>;
 export type TokensAnswer = InferOutput<typeof forms.tokensAnswer>;
 export type TokenAnswer = InferOutput<typeof forms.tokenAnswer>;

@@ -85,7 +85,8 @@ export async function connect(
         } else {
           if (own.runs) throw interrupted(thrown);
           // Only what was surely not done, or does no harm twice, is sent again.
-          const again = isRefused(thrown) || (isCut(thrown) && method === "GET");
+          const isHarmless = method === "GET" && init?.receive === undefined;
+          const again = isRefused(thrown) || (isCut(thrown) && isHarmless);
           if (late || !again) throw unreachable(route.url, thrown);
           route = await open(holder?.url === route.url ? holder : null);
         }
@@ -111,7 +112,7 @@ const mayPass = ({ retryAfter, status, code }: SluiceError): boolean =>
   retryAfter !== null && (status === 503 || status === 429) && code !== "not_ready";
 
 /** The administrator's token: from the environment, or from the file that the first start wrote. */
-async function tokenOf(config: Config): Promise<string> {
+export async function tokenOf(config: Config): Promise<string> {
   if (config.adminToken !== null) return config.adminToken;
   const text = await readFile(tokenPath(config), "utf8").catch((thrown) => {
     throw new SluiceError({

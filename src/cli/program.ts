@@ -2,15 +2,24 @@
  * Every command, its options and its help. What a command does is loaded when it is called, so
  * that `sluice version` does not wait for a database driver.
  */
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { SCOPES } from "../store/token.ts";
 import type { BacktestOptions } from "./backtest.ts";
+import type { BackupOptions } from "./backup.ts";
 import type { CollectOptions, VerifyOptions } from "./collect.ts";
 import type { PromoteOptions } from "./control.ts";
 import type { ImportOptions } from "./import.ts";
 import type { Io, JsonOption } from "./io.ts";
 import type { RunsOptions } from "./lists.ts";
-import { parseDate, parsePart, parseScopes, parseShare, parseWhole } from "./parse.ts";
+import type { MigrateOptions } from "./migrate.ts";
+import {
+  parseDate,
+  parsePart,
+  parsePostgres,
+  parseScopes,
+  parseShare,
+  parseWhole,
+} from "./parse.ts";
 import type { AskOptions } from "./predict.ts";
 import type { RegisterOptions } from "./register.ts";
 import type { CreateOptions } from "./token.ts";
@@ -225,8 +234,32 @@ function addTokens(program: Command, io: Io, act: Act): void {
 }
 
 function addRest(program: Command, io: Io, act: Act): void {
-  addAnswering(program, "migrate", "bring the database to this version's schema", "migrate").action(
-    act(async (options: JsonOption) => (await import("./migrate.ts")).migrateNow(io, options)),
+  addAnswering(program, "backup", "everything of one moment in one file", "backup sluice.tar")
+    .argument("<file>", "where to; written aside, checked, then renamed")
+    .option("--skip-missing", "go on without artifacts that the object store does not have")
+    .action(
+      act(async (file: string, options: BackupOptions) =>
+        (await import("./backup.ts")).backup(io, file, options),
+      ),
+    );
+  addAnswering(program, "restore", "a backup into an empty database", "restore sluice.tar")
+    .argument("<file>", "what sluice backup has written")
+    .action(
+      act(async (file: string, options: JsonOption) =>
+        (await import("./restore.ts")).restore(io, file, options),
+      ),
+    );
+  addAnswering(program, "migrate", "bring the database to this version's schema", "migrate")
+    .addOption(new Option("--from <kind>", "move from this").choices(["embedded"]))
+    .option("--to <url>", "to this empty Postgres, as postgres://user@host/name", parsePostgres)
+    .action(
+      act(async (options: MigrateOptions) =>
+        (await import("./migrate.ts")).migrateNow(io, options),
+      ),
+    );
+  const doctor = "check everything it stands on; exit code 1 when a check fails";
+  addAnswering(program, "doctor", doctor, "doctor").action(
+    act(async (options: JsonOption) => (await import("./doctor.ts")).doctor(io, options)),
   );
   addAnswering(program, "version", "the version of this program", "version").action(
     act(async (options: JsonOption) => (await import("./version.ts")).printVersion(io, options)),

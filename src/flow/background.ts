@@ -11,8 +11,9 @@ import type { Database } from "../store/database.ts";
 import type { PipelineRun, PipelineRuns } from "../store/pipeline-runs.ts";
 import { marketsOf } from "./control.ts";
 import { isDead } from "./holder.ts";
-import { openQueue } from "./queue.ts";
+import { type DailyQueue, openQueue } from "./queue.ts";
 import { endLeftTrainings } from "./record.ts";
+import { ORPHAN_MS, type RetentionJob } from "./retention.ts";
 import { startSchedule } from "./schedule.ts";
 import { backfillStep, STEP_NAMES, type StepDeps, stepsOf } from "./steps.ts";
 import { TABLE_STEP_NAMES, type TableStepDeps, tableStepsOf } from "./table/steps.ts";
@@ -27,6 +28,9 @@ export interface BackgroundDeps {
   readonly collector: Collector;
   /** Where trainings have their work folders. */
   readonly workFolder: string;
+  /** What is let go of once a day, from when this process is ready. */
+  readonly retention: Pick<RetentionJob, "run" | "sweepAgain">;
+  readonly isReady: () => boolean;
 }
 
 export interface BackgroundOptions {
@@ -71,6 +75,7 @@ export async function startBackground(
       await removeLeftWork(deps.workFolder, steps.runs);
     },
   });
+  const tidying = working ? await startTidying(queue, deps) : null;
   const audit = working ? startAudit(marketsOf(models), collector, steps, log) : null;
 
   const worker =
@@ -100,6 +105,7 @@ export async function startBackground(
     stop: async () => {
       await scheduler.stop();
       await audit?.stop();
+      await tidying?.stop();
       await worker?.stop();
       await queue.stop();
     },
@@ -113,6 +119,49 @@ async function removeLeftWork(folder: string, runs: PipelineRuns): Promise<void>
     if (status === "queued" || status === "running") continue;
     await rm(join(folder, id), { recursive: true, force: true });
   }
+}
+
+const TIDY_LOOK_MS = 5_000;
+
+/** Asks for the daily work of each day once this process is ready, and does it in its turn. */
+async function startTidying(
+  queue: DailyQueue,
+  { retention, isReady, log }: BackgroundDeps,
+): Promise<{ stop(): Promise<void> }> {
+  const stopping = new AbortController();
+  let second: ReturnType<typeof setTimeout> | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+  let asked = -1;
+  await queue.workDaily(async () => {
+    const work = retention.run(stopping.signal);
+    running = work;
+    const { failed } = await work;
+    // Thrown, so that the queue gives it out again: a day is done when all of it was.
+    if (stopping.signal.aborted) throw new Error("the process stops");
+    if (failed.length > 0) throw new Error(failed.join("; "));
+    clearTimeout(second);
+    second = setTimeout(() => {
+      running = retention.sweepAgain();
+    }, ORPHAN_MS + 1_000);
+  });
+  const timer = setInterval(() => {
+    // More often than daily: the day is the database's, whose clock may be another.
+    const hour = Math.floor(Date.now() / 3_600_000);
+    if (hour === asked || !isReady()) return;
+    asked = hour;
+    queue.askDaily().catch((thrown) => {
+      asked = -1;
+      log.warn("retention_not_asked", { reason: reasonOf(thrown) });
+    });
+  }, TIDY_LOOK_MS);
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      clearTimeout(second);
+      stopping.abort();
+      await running;
+    },
+  };
 }
 
 /**

@@ -8,6 +8,10 @@ import type { Database } from "../store/database.ts";
 import type { PipelineRun } from "../store/pipeline-runs.ts";
 
 const QUEUE = "pipeline-runs";
+const DAILY = "daily";
+const DAY_S = 86_400;
+/** Work of a process that died is given to another after this. */
+const DAILY_EXPIRES_S = 3_600;
 
 export interface Queue {
   /** Tells the workers about a queued run; told twice, it is one message. */
@@ -18,8 +22,16 @@ export interface Queue {
   stop(): Promise<void>;
 }
 
+/** Work that one process of all does once a day. */
+export interface DailyQueue {
+  /** Lets this process do the daily work when it is its turn. */
+  workDaily(handle: () => Promise<void>): Promise<void>;
+  /** Asks for the work of this day (UTC): once a day, however many processes ask however often. */
+  askDaily(): Promise<void>;
+}
+
 /** Opens the queue in the same database, making its schema when it is not there. */
-export async function openQueue(database: Database, log: Log): Promise<Queue> {
+export async function openQueue(database: Database, log: Log): Promise<Queue & DailyQueue> {
   const boss = new PgBoss({ ...database.queue, schema: "queue", supervise: true });
   boss.on("error", (thrown) => log.warn("queue_error", { reason: thrown.message }));
   await boss.start();
@@ -31,7 +43,16 @@ export async function openQueue(database: Database, log: Log): Promise<Queue> {
     expireInSeconds: 3_600,
     deleteAfterSeconds: 86_400,
   });
+  await boss.createQueue(DAILY, {
+    policy: "standard",
+    retryLimit: 5,
+    retryDelay: 600,
+    expireInSeconds: DAILY_EXPIRES_S,
+    // Longer than a day: while the row is there, the day's work is not asked for again.
+    deleteAfterSeconds: 2 * DAY_S,
+  });
   const workers: string[] = [];
+  let daily: string | null = null;
   return {
     send: async (run) => {
       // Attempts in the key: a run that lost its worker is a new message, while the lost one's
@@ -52,6 +73,13 @@ export async function openQueue(database: Database, log: Log): Promise<Queue> {
         );
         workers.push(worker);
       }
+    },
+    workDaily: async (handle) => {
+      daily = await boss.work(DAILY, { pollingIntervalSeconds: 60 }, handle);
+    },
+    askDaily: async () => {
+      await boss.send(DAILY, {}, { singletonKey: DAILY, singletonSeconds: DAY_S });
+      if (daily !== null) boss.notifyWorker(daily);
     },
     stop: () => boss.stop({ graceful: false, close: true }),
   };

@@ -297,6 +297,15 @@ export const verifyAnswer = listOf(
   }),
 );
 
+export const doctorAnswer = listOf(
+  v.strictObject({
+    check: text,
+    state: v.picklist(["ok", "warning", "failed"]),
+    found: text,
+    fix: nullable(text),
+  }),
+);
+
 export const quarantineAnswer = listOf(
   v.strictObject({
     id: whole,

@@ -43,6 +43,24 @@ describe("/metrics", () => {
     expect(samples(text, "sluice_champion_version")).toEqual([]);
   });
 
+  test("tells what retention has removed, and what tables and artifacts take", async () => {
+    const { ask } = makeTestApp();
+    // Told twice: totals are set, not added.
+    await ask("GET", "/metrics");
+    const { text } = await ask("GET", "/metrics");
+    expect(samples(text, "sluice_retention_removed_total")).toContain(
+      'sluice_retention_removed_total{what="pipeline_runs"} 7',
+    );
+    expect(samples(text, "sluice_retention_removed_total")).toHaveLength(7);
+    expect(samples(text, "sluice_retention_freed_bytes_total")).toEqual([
+      "sluice_retention_freed_bytes_total 4096",
+    ]);
+    expect(samples(text, "sluice_table_bytes")).toEqual([
+      'sluice_table_bytes{table="candles"} 81920',
+    ]);
+    expect(samples(text, "sluice_artifact_bytes")).toEqual(["sluice_artifact_bytes 300"]);
+  });
+
   test("measures rows and time of each version that is asked", async () => {
     const { ask } = makeTestApp();
     const data = [0, 0, 0, 0];

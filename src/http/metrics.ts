@@ -9,6 +9,7 @@ import { type Instant, UNIT_MS } from "../types.ts";
 import { counters, histograms, type Spread } from "./series.ts";
 import type { HttpServices } from "./services.ts";
 import { makeServings, type Serving } from "./serving.ts";
+import { makeUpkeep } from "./upkeep.ts";
 
 export interface Metrics {
   request(route: string, method: string, status: number, seconds: number): void;
@@ -39,7 +40,7 @@ export type SampleOutcome = "kept" | "behind" | "too_large" | "failed";
 
 export type ScrapedServices = Pick<
   HttpServices,
-  "models" | "champions" | "pool" | "candles" | "clock"
+  "models" | "champions" | "pool" | "candles" | "clock" | "retention" | "sizes"
 >;
 
 const METHODS = ["POST", "GET", "HEAD", "DELETE", "PUT", "PATCH", "OPTIONS"];
@@ -85,6 +86,7 @@ export function makeMetrics(): Metrics {
   const spans = counter("sluice_spans_total", "Spans by what became of them.", "outcome");
   const samples = counter("sluice_samples_total", "Payloads to be kept.", "outcome");
   const servings = makeServings(registry);
+  const upkeep = makeUpkeep(registry);
   const champion = new Gauge({
     name: "sluice_champion_version",
     help: "Number of the version that is loaded and serves; absent without one.",
@@ -128,6 +130,7 @@ export function makeMetrics(): Metrics {
   async function look(services: ScrapedServices): Promise<void> {
     const { models, champions, pool, candles, clock } = services;
     memory.set(process.memoryUsage.rss());
+    await upkeep(services);
     poolVersions.set(pool.held().length);
     poolBytes.set(pool.bytes());
     inFlight.set(metrics.inFlight);

@@ -2,7 +2,9 @@
  * Every route there is.
  */
 import { adminRoutes } from "./admin.ts";
+import { backupRoutes } from "./backup.ts";
 import { candleRoutes } from "./candles.ts";
+import { doctorRoutes } from "./doctor.ts";
 import { healthRoutes } from "./health.ts";
 import { importRoutes } from "./imports.ts";
 import { modelRoutes } from "./models.ts";
@@ -25,5 +27,7 @@ export const routes: readonly Route[] = [
   ...runRoutes,
   ...pipelineRoutes,
   ...adminRoutes,
+  ...backupRoutes,
+  ...doctorRoutes,
   ...pageRoutes,
 ];

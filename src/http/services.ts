@@ -5,7 +5,10 @@
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Control } from "../flow/control.ts";
+import type { Finding } from "../flow/doctor/finding.ts";
 import type { Operations } from "../flow/operations.ts";
+import type { RetentionJob } from "../flow/retention.ts";
+import type { Sizes } from "../flow/sizes.ts";
 import type { Log } from "../log.ts";
 import type { ModelFile } from "../models.ts";
 import type { Promotion } from "../registry/promotion.ts";
@@ -16,6 +19,7 @@ import type { Forecaster } from "../serve/forecast.ts";
 import type { Pool } from "../serve/pool.ts";
 import type { Remember } from "../serve/remember.ts";
 import type { ServedVersions } from "../serve/versions.ts";
+import type { Backup, TakeOptions } from "../store/backup/take.ts";
 import type { CandleStore } from "../store/candles.ts";
 import type { Forecasts } from "../store/forecasts.ts";
 import type { PipelineRuns } from "../store/pipeline-runs.ts";
@@ -56,6 +60,13 @@ export interface HttpServices {
   readonly imports: Pick<Imports, "take" | "list">;
   readonly tokens: Tokens;
   readonly operations: Operations;
+  readonly retention: Pick<RetentionJob, "totals">;
+  /** What tables and artifacts take; null while that is not known. */
+  sizes(): Promise<Sizes | null>;
+  /** Checks of everything it stands on; takes a second or more. */
+  doctor(): Promise<readonly Finding[]>;
+  /** A backup of the rows of this moment and of what they name. */
+  backup(options: TakeOptions): Promise<Backup>;
   readonly adminToken: string;
   /** Database, exchange and the like; each model's champion is looked at by /readyz itself. */
   checks(): readonly Check[] | Promise<readonly Check[]>;

@@ -266,6 +266,26 @@ export function servicesOf(world: World): HttpServices {
           ...what,
         ),
     },
+    retention: {
+      totals: () => ({
+        removed: {
+          ...{ pipeline_runs: 7, forecasts: 0, quarantine: 0 },
+          ...{ versions: 2, trainings: 0, objects: 0, files: 0 },
+        },
+        freedBytes: 4_096,
+      }),
+    },
+    sizes: async () => ({
+      tables: [{ table: "candles", bytes: 81_920 }],
+      artifacts: { files: 3, bytes: 300 },
+    }),
+    doctor: async () => [{ check: "disk", state: "ok", found: "5 GB free", fix: null }],
+    backup: async (options) => {
+      const bytes = async function* () {
+        yield new TextEncoder().encode("a backup");
+      };
+      return note({ name: "sluice.tar", bytes, discard: async () => {} }, "backup", options);
+    },
     adminToken: ADMIN,
     checks: () => world.checks,
   };

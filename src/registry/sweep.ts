@@ -12,6 +12,7 @@ export interface Swept {
   readonly removed: number;
   /** Objects that stay: named by a row, or not seen without one for long enough. */
   readonly kept: number;
+  readonly freedBytes: number;
 }
 
 export type Sweep = ReturnType<typeof makeSweep>;
@@ -46,29 +47,35 @@ export function makeSweep({
       if (!orphans.has(digest)) orphanSince.delete(digest);
     }
     let removed = 0;
+    let freedBytes = 0;
     for (const digest of orphans) {
       const since = orphanSince.get(digest);
       if (since === undefined) orphanSince.set(digest, now);
-      if (since !== undefined && now - since >= olderThanMs && (await removeUnnamed(digest))) {
+      const isOld = since !== undefined && now - since >= olderThanMs;
+      const freed = isOld ? await removeUnnamed(digest) : null;
+      if (freed === null) kept++;
+      else {
         orphanSince.delete(digest);
         removed++;
-      } else kept++;
+        freedBytes += freed;
+      }
     }
-    return { removed, kept };
+    return { removed, kept, freedBytes };
   }
 
   /**
-   * Removes one object unless a row names it; an object that is not there is no error. A row that
-   * came while it was removed brings it back (see `storeBytes` for the other half).
+   * Removes one object unless a row names it, and tells how many bytes it had, or null where it
+   * stays; an object that is not there is no error. A row that came while it was removed brings it
+   * back (see `storeBytes` for the other half).
    */
-  async function removeUnnamed(digest: string): Promise<boolean> {
-    if (await isNamed(digest)) return false;
+  async function removeUnnamed(digest: string): Promise<number | null> {
+    if (await isNamed(digest)) return null;
     // What is missing or damaged cannot be brought back, and need not be.
     const bytes = await objects.get(digest).catch(() => null);
     await objects.remove(digest);
-    if (bytes === null || !(await isNamed(digest))) return true;
+    if (bytes === null || !(await isNamed(digest))) return bytes?.length ?? 0;
     await objects.put(bytes);
-    return false;
+    return null;
   }
 
   async function namedDigests(): Promise<Set<string>> {
