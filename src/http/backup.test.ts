@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { SluiceError } from "../errors.ts";
-import { byteAnswer } from "./long.ts";
+import { longAnswer } from "./long.ts";
 import { makeTestApp } from "./testing.ts";
 
 test("a backup is a tar file under a name, for administrators only", async () => {
@@ -52,22 +52,25 @@ async function* endless() {
 
 test("an answer that cannot go on breaks off, and says why to the log", async () => {
   const reasons: string[] = [];
-  const onError = (reason: string) => void reasons.push(reason);
+  const farewell = (thrown: unknown) => {
+    reasons.push((thrown as Error).message);
+    return null;
+  };
   async function* failing() {
     yield new Uint8Array(1_000);
     throw new SluiceError({ code: "object_corrupt", detail: "Damaged." });
   }
-  const broken = byteAnswer(failing(), { ...options, onError });
+  const broken = longAnswer(failing(), { ...options, farewell });
   await expect(broken.response.arrayBuffer()).rejects.toThrow("Damaged.");
   await broken.ended;
   // Nobody reads it, and nobody wants the rest.
-  const unread = byteAnswer(endless(), { ...options, onError });
+  const unread = longAnswer(endless(), { ...options, farewell });
   await unread.ended;
-  const left = byteAnswer(endless(), { ...options, silenceMs: 10_000, onError });
+  const left = longAnswer(endless(), { ...options, silenceMs: 10_000, farewell });
   await left.response.body?.cancel();
   await left.ended;
-  const stopped = byteAnswer(endless(), { ...options, silenceMs: 10_000, onError });
+  const stopped = longAnswer(endless(), { ...options, silenceMs: 10_000, farewell });
   stopped.stop(new SluiceError({ code: "stopping", detail: "Stopping." }));
   await stopped.ended;
-  expect(reasons).toEqual(["Damaged.", "nothing of it was taken for 0.05 s", "Stopping."]);
+  expect(reasons).toEqual(["Damaged.", "Nothing of the answer was taken for 0.05 s.", "Stopping."]);
 });

@@ -2,9 +2,9 @@
  * A backup of everything while it runs.
  */
 import * as v from "valibot";
-import { SluiceError } from "../errors.ts";
+import { reasonOf, SluiceError } from "../errors.ts";
 import { exact } from "./fields.ts";
-import { byteAnswer } from "./long.ts";
+import { longAnswer } from "./long.ts";
 import { type GuardedRoute, route } from "./route.ts";
 import type { HttpServices } from "./services.ts";
 
@@ -39,14 +39,17 @@ export const backupRoutes: readonly GuardedRoute[] = [
       const free = () => busy.delete(services);
       try {
         const backup = await services.backup({ skipMissing: missing === "skip" });
-        const { response, ended } = byteAnswer(backup.bytes(), {
+        const { response, ended } = longAnswer(backup.bytes(), {
           headers: {
             "content-type": "application/x-tar",
             "content-disposition": `attachment; filename="${backup.name}"`,
             "cache-control": "no-store",
           },
           silenceMs: SILENCE_MS,
-          onError: (reason) => services.log.error("backup_failed", { reason }),
+          farewell: (thrown) => {
+            services.log.error("backup_failed", { reason: reasonOf(thrown) });
+            return null;
+          },
         });
         void ended.then(free).then(backup.discard);
         return response;

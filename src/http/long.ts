@@ -1,19 +1,37 @@
 /*
- * An answer of bytes that are made while they are read. It cannot tell of an error once it has
- * begun, so it breaks off: a client knows by the connection that it is not whole.
+ * An answer that is made while it is read: no more of it is made than the client takes.
  */
-import { reasonOf } from "../errors.ts";
-import { keepLong, type LongAnswer, type LongAnswerOptions } from "./ndjson-response.ts";
+import { SluiceError } from "../errors.ts";
 
-export interface ByteAnswerOptions extends LongAnswerOptions {
-  /** Told why it broke off. */
-  onError(reason: string): void;
+/** An answer that goes on after its handler has returned. */
+export interface LongAnswer {
+  readonly response: Response;
+  /** Resolves when nothing more is made of it: it is whole, or nobody wants the rest. */
+  readonly ended: Promise<void>;
+  /** Ends it early. */
+  stop(error: SluiceError): void;
 }
 
-/** The bytes as the body of an answer, which breaks off where the client takes nothing for long. */
-export function byteAnswer(
-  bytes: AsyncGenerator<Uint8Array, void, undefined>,
-  { headers, silenceMs, onError }: ByteAnswerOptions,
+export interface LongAnswerOptions {
+  readonly headers: Readonly<Record<string, string>>;
+  /** How long the client may take nothing of it. */
+  readonly silenceMs: number;
+  /**
+   * The last piece of an answer that ends early, which tells why; null where its form has no room
+   * for that, and it breaks off: a client knows by the connection that it is not whole.
+   */
+  readonly farewell: (thrown: unknown) => Uint8Array | null;
+}
+
+const known = new WeakMap<Response, LongAnswer>();
+
+/** The long answer that a response is the beginning of, or null. */
+export const longOf = (response: Response): LongAnswer | null => known.get(response) ?? null;
+
+/** The pieces as the body of an answer, which ends where the client takes nothing for long. */
+export function longAnswer(
+  pieces: AsyncGenerator<Uint8Array, void, undefined>,
+  { headers, silenceMs, farewell }: LongAnswerOptions,
 ): LongAnswer {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   let body: ReadableStreamDefaultController<Uint8Array>;
@@ -24,19 +42,20 @@ export function byteAnswer(
     isOver = true;
     clearTimeout(timer);
     const done = () => resolve();
-    bytes.return().then(done, done);
+    pieces.return().then(done, done);
   };
-  const breakOff = (thrown: unknown): void => {
+  const stop = (thrown: unknown): void => {
     if (isOver) return;
-    onError(reasonOf(thrown));
-    body.error(thrown);
+    const last = farewell(thrown);
+    if (last === null) body.error(thrown);
+    else {
+      body.enqueue(last);
+      body.close();
+    }
     end();
   };
   const watch = (): void => {
-    timer = setTimeout(
-      () => breakOff(new Error(`nothing of it was taken for ${silenceMs / 1000} s`)),
-      silenceMs,
-    );
+    timer = setTimeout(() => stop(slowReader(silenceMs)), silenceMs);
   };
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -47,7 +66,7 @@ export function byteAnswer(
       pull: async () => {
         clearTimeout(timer);
         try {
-          const next = await bytes.next();
+          const next = await pieces.next();
           if (isOver) return;
           if (next.done === true) {
             body.close();
@@ -57,14 +76,25 @@ export function byteAnswer(
           body.enqueue(next.value);
           watch();
         } catch (thrown) {
-          breakOff(thrown);
+          stop(thrown);
         }
       },
       cancel: () => {
         if (!isOver) end();
       },
     },
+    // Nothing is made in advance.
     { highWaterMark: 0 },
   );
-  return keepLong({ response: new Response(stream, { headers }), ended, stop: breakOff });
+  const answer: LongAnswer = { response: new Response(stream, { headers }), ended, stop };
+  known.set(answer.response, answer);
+  return answer;
 }
+
+const slowReader = (silenceMs: number): SluiceError =>
+  new SluiceError({
+    code: "slow_reader",
+    status: 408,
+    detail: `Nothing of the answer was taken for ${silenceMs / 1000} s.`,
+    fix: "Read the answer while you send the rows; send those again that have no answer.",
+  });

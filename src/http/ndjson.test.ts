@@ -2,10 +2,10 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { createConnection, type Socket } from "node:net";
 import { SluiceError } from "../errors.ts";
 import { rowsOfJson } from "./instances.ts";
-import { answerLines, type LineOptions } from "./ndjson.ts";
+import { type LongAnswer, longOf } from "./long.ts";
+import { answerLines, type LineOptions, lineAnswer } from "./ndjson.ts";
 import { makeLineSplitter } from "./ndjson-lines.ts";
 import { makeTidy } from "./ndjson-memory.ts";
-import { type LongAnswer, longAnswer, longOf } from "./ndjson-response.ts";
 import { type AnswerRows, rowAnswers } from "./ndjson-rows.ts";
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -234,7 +234,7 @@ describe("over a connection", () => {
         return twice(values);
       };
       const texts = answerLines(request, { answer, requestId: "r1", silenceMs: 5_000 });
-      const long = longAnswer(texts, { headers: {}, silenceMs });
+      const long = lineAnswer(texts, { headers: {}, silenceMs });
       expect(longOf(long.response)).toBe(long);
       expect(longOf(new Response())).toBeNull();
       made.push(Object.assign(one, long));

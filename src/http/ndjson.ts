@@ -3,6 +3,7 @@
  * is held is a piece of the rows, however many come: who reads slowly is read from slowly.
  */
 import { SluiceError } from "../errors.ts";
+import { type LongAnswer, type LongAnswerOptions, longAnswer } from "./long.ts";
 import { makeLineSplitter } from "./ndjson-lines.ts";
 import { makeTidy } from "./ndjson-memory.ts";
 import { type AnswerRows, errorLine, lineValue } from "./ndjson-rows.ts";
@@ -88,6 +89,22 @@ async function inTurn<Result>(ask: () => Promise<Result>, until: number): Promis
 function told(prediction: { id?: string }, id: string): string {
   prediction.id = id;
   return JSON.stringify(prediction);
+}
+
+/** The texts as the body of an answer; its last line tells of what ended it early. */
+export const lineAnswer = (
+  texts: AsyncGenerator<string, void, undefined>,
+  options: Omit<LongAnswerOptions, "farewell">,
+): LongAnswer =>
+  longAnswer(encoded(texts), {
+    ...options,
+    farewell: (thrown) => encoder.encode(`${errorLine(asTold(thrown, ""), null)}\n`),
+  });
+
+const encoder = new TextEncoder();
+
+async function* encoded(texts: AsyncGenerator<string, void, undefined>) {
+  for await (const text of texts) yield encoder.encode(text);
 }
 
 /**

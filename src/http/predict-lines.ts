@@ -6,8 +6,7 @@ import { SluiceError } from "../errors.ts";
 import type { Served } from "../serve/versions.ts";
 import { answeringOf } from "./answering.ts";
 import { checkHead } from "./body.ts";
-import { answerLines, LINES_LIMIT, LINES_SILENCE_MS } from "./ndjson.ts";
-import { longAnswer } from "./ndjson-response.ts";
+import { answerLines, LINES_LIMIT, LINES_SILENCE_MS, lineAnswer } from "./ndjson.ts";
 import { rowAnswers } from "./ndjson-rows.ts";
 import { noteRows } from "./observe.ts";
 import { asTold } from "./problem.ts";
@@ -51,7 +50,7 @@ export function predictLines(
       },
       ...(isExplained ? { chunk: EXPLAINED } : {}),
     });
-    const { response, ended } = longAnswer(texts, {
+    const { response, ended } = lineAnswer(texts, {
       headers: {
         "content-type": type,
         "cache-control": "no-store",
@@ -65,6 +64,6 @@ export function predictLines(
     resolve(response);
     await ended;
   };
-  services.served.use(model, version, work).catch(reject);
+  Promise.resolve(services.served.use(model, version, work)).catch(reject);
   return promise;
 }

@@ -5,8 +5,8 @@ import type { Config } from "../config.ts";
 import { SluiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { makeApp, stoppingNow } from "./app.ts";
+import { type LongAnswer, longOf } from "./long.ts";
 import { LINES_LIMIT } from "./ndjson.ts";
-import { type LongAnswer, longOf } from "./ndjson-response.ts";
 import type { HttpServices } from "./services.ts";
 
 export interface ServerOptions {

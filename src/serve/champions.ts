@@ -34,7 +34,10 @@ export interface Champions {
    * Works with the loaded champion, which is not released before the work has ended, whatever
    * replaces it meanwhile. Throws `not_ready` (503) or what keeps it from being loaded.
    */
-  use<Result>(model: string, work: (champion: Champion) => Promise<Result>): Promise<Result>;
+  use<Result>(
+    model: string,
+    work: (champion: Champion) => Result | Promise<Result>,
+  ): Result | Promise<Result>;
   /** The loaded champion or null, and what troubles the newest one; to look at, not to run. */
   state(model: string): { champion: Champion | null; trouble: SluiceError | null };
   /** What an alias named when they were last read, from memory; null when there is none. */

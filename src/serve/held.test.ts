@@ -18,13 +18,21 @@ test("a thing is freed when the last who works with it has gone", async () => {
   expect([freed, held.users()]).toEqual([["thing"], 0]);
 });
 
-test("work that throws at once has gone too", async () => {
+test("work that is done at once gives its result, or throws, at once, and has gone then", async () => {
   let freed = 0;
-  const held = hold(1, async () => void freed++);
+  const failures: unknown[] = [];
+  const held = hold(
+    1,
+    async () => void freed++,
+    (thrown) => failures.push(thrown),
+  );
+  expect(held.use((thing) => thing + 1)).toBe(2);
+  const error = new Error("at once");
   const work = () => {
-    throw new Error("at once");
+    throw error;
   };
-  await expect(held.use(work)).rejects.toThrow("at once");
+  expect(() => held.use(work)).toThrow("at once");
+  expect([failures, held.users()]).toEqual([[error], 0]);
   await held.release();
   expect(freed).toBe(1);
 });

@@ -8,8 +8,11 @@ export interface Held<Thing> {
   readonly thing: Thing;
   /** How many work with it now. */
   users(): number;
-  /** Works with it; it is not released before the work has ended. */
-  use<Result>(work: (thing: Thing) => Promise<Result>): Promise<Result>;
+  /**
+   * Works with it; it is not released before the work has ended. Work that is done at once gives
+   * its result at once, and throws what it throws.
+   */
+  use<Result>(work: (thing: Thing) => Result | Promise<Result>): Result | Promise<Result>;
   /** Waits for those who work with it, and frees it. Nobody may begin to use it any more. */
   release(): Promise<void>;
 }
@@ -39,11 +42,12 @@ export function hold<Thing>(
       try {
         answer = work(thing);
       } catch (thrown) {
-        leave();
-        return Promise.reject(thrown);
+        fail(thrown);
+        throw thrown;
       }
       // Beside the answer and not in front of it: a request should not wait a turn for this.
-      answer.then(leave, fail);
+      if (answer instanceof Promise) answer.then(leave, fail);
+      else leave();
       return answer;
     },
     release: async () => {

@@ -110,7 +110,7 @@ export function makePool(deps: PoolDeps): Pool {
         return answer;
       });
       trim();
-      return answer;
+      return Promise.resolve(answer);
     },
     held: () => [...entries.keys()],
     bytes: bytesNow,

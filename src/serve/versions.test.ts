@@ -115,7 +115,7 @@ test("while a champion before serves on, its number and no number mean it", asyn
 test("what is not there is told", async () => {
   const { world, used } = made(false);
   const refused = (version: string | null, model?: string) =>
-    used(version, model).then(
+    Promise.resolve(used(version, model)).then(
       () => null,
       (thrown: SluiceError) => [thrown.code, thrown.status],
     );

@@ -20,8 +20,8 @@ export interface ServedVersions {
   use<Result>(
     model: string,
     version: string | null,
-    work: (served: Served) => Promise<Result>,
-  ): Promise<Result>;
+    work: (served: Served) => Result | Promise<Result>,
+  ): Result | Promise<Result>;
 }
 
 export interface ServedDeps {
@@ -101,10 +101,10 @@ export function makeServed(deps: ServedDeps): ServedVersions {
   async function elsewhere<Result>(
     model: string,
     wanted: string,
-    work: (served: Served) => Promise<Result>,
+    work: (served: Served) => Result | Promise<Result>,
   ): Promise<Result> {
     const { version, digest } = await find(model, wanted);
-    return pool.use(digest, (loaded) => work({ ...loaded, model, version, digest }));
+    return pool.use(digest, async (loaded) => work({ ...loaded, model, version, digest }));
   }
 
   return {
