@@ -13,11 +13,11 @@ test("an alarm rings once, not before its time, and not when it was cleared or p
   alarms.clear(alarms.set(20, () => rung.push("cleared")));
   const later = alarms.set(20, () => rung.push("put off"));
   later.at += 60_000;
-  await Bun.sleep(80);
+  await Bun.sleep(300);
   expect(rung).toEqual(["first"]);
   expect(first).toBeGreaterThanOrEqual(30);
   alarms.clear(later);
   alarms.set(1, () => rung.push("after a rest"));
-  await Bun.sleep(40);
+  await Bun.sleep(300);
   expect(rung).toEqual(["first", "after a rest"]);
 });

@@ -60,7 +60,7 @@ test("an answer that cannot go on breaks off, and says why to the log", async ()
     yield new Uint8Array(1_000);
     throw new SluiceError({ code: "object_corrupt", detail: "Damaged." });
   }
-  const broken = longAnswer(failing(), { ...options, farewell });
+  const broken = longAnswer(failing(), { ...options, silenceMs: 10_000, farewell });
   await expect(broken.response.arrayBuffer()).rejects.toThrow("Damaged.");
   await broken.ended;
   // Nobody reads it, and nobody wants the rest.
