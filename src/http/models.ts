@@ -97,8 +97,8 @@ export function modelOf(name: string, { models }: Pick<HttpServices, "models">):
 }
 
 /**
- * A model as it stands; one without a model file is of kind `registered`. The champion is the one that the alias names; `trouble` tells why another
- * one may still serve.
+ * A model as it stands; one without a model file is of kind `registered`. The champion is the one
+ * that the alias names; `trouble` tells why another one may still serve.
  */
 async function modelView(name: string, services: HttpServices) {
   const { promotion, versions, tracking, runs, forecasts, champions, clock } = services;

@@ -3,6 +3,7 @@
  * is held is a piece of the rows, however many come: who reads slowly is read from slowly.
  */
 import { SluiceError } from "../errors.ts";
+import { turn } from "../turn.ts";
 import { type LongAnswer, type LongAnswerOptions, longAnswer } from "./long.ts";
 import { makeLineSplitter } from "./ndjson-lines.ts";
 import { makeTidy } from "./ndjson-memory.ts";
@@ -64,7 +65,7 @@ export async function* answerLines(
       yield text;
       tidy(lines.length);
       // Also where nothing had to be waited for, other requests have their turn.
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
   } catch (thrown) {
     options.onError?.(thrown);

@@ -9,6 +9,7 @@ import type { Frame } from "../learn/types.ts";
 import type { Watch } from "../serve/batch.ts";
 import type { LoadedTable } from "../serve/loaded.ts";
 import type { TableFacts, TableOutput } from "../serve/table.ts";
+import { turn } from "../turn.ts";
 import type { TableRequest } from "./table-rows.ts";
 
 /** Rows a call of the runtime: calls of other requests have their turn in between. */
@@ -64,7 +65,7 @@ async function inChunks(
   const outputs: TableOutput[] = [];
   for (const part of chunksOf(request.frame, CHUNK)) {
     // Calls of other requests have their turn in between, also where this one answers at once.
-    if (outputs.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (outputs.length > 0) await turn();
     outputs.push(await version.session.answer(part, asked.watch));
   }
   return told(version, request, outputs, asked);

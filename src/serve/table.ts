@@ -11,6 +11,7 @@ import type { CategoryColumn, ColumnShape, Frame, NumberColumn } from "../learn/
 import { readMetadata } from "../onnx/metadata.ts";
 import { readModel } from "../onnx/read.ts";
 import { outputOf, QUANTILES } from "../onnx/table.ts";
+import { turn } from "../turn.ts";
 import { KEY } from "./artifact.ts";
 import { makeBatch, type Watch } from "./batch.ts";
 import type { Runtime } from "./runtime.ts";
@@ -23,7 +24,7 @@ import {
   rowsOf,
   unusable,
 } from "./session.ts";
-import { assertEqual, treeAnswers, turn } from "./trees.ts";
+import { assertEqual, treeAnswers } from "./trees.ts";
 
 const column = v.variant("type", [
   v.object({

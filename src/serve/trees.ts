@@ -6,6 +6,7 @@ import { quickEngine } from "../kernels.ts";
 import { type Quick, quickSteps } from "../learn/gbdt/quick.ts";
 import { type Reading, readMargins, type TableModel } from "../learn/table/answers.ts";
 import type { Frame } from "../learn/types.ts";
+import { turn } from "../turn.ts";
 import { unusable } from "./session.ts";
 
 /** Answers row by row, as a session's `run`; rows are answered one by one, whoever sent them. */
@@ -47,9 +48,6 @@ async function inTurns<Result>(steps: Iterator<unknown, Result>): Promise<Result
     await turn();
   }
 }
-
-/** Lets those who wait have their turn. */
-export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Row by row, those of several classes side by side. */
 function marginsOf([first, ...others]: readonly Quick[], frame: Frame): Float64Array {

@@ -13,6 +13,7 @@ import { type ConstructorOptions, fromPglite } from "pg-boss";
 import postgres from "postgres";
 import { readAsset } from "../assets.ts";
 import { reasonOf, SluiceError } from "../errors.ts";
+import { turn } from "../turn.ts";
 import * as schema from "./schema.ts";
 
 /** Drizzle over either driver: a database or a transaction of it. */
@@ -104,7 +105,7 @@ async function createCluster(folder: string, parts: EmbeddedParts): Promise<void
 function fair(pglite: PGlite): PGlite {
   const run = pglite._runExclusiveQuery.bind(pglite);
   pglite._runExclusiveQuery = async (work) => {
-    await new Promise((turn) => setImmediate(turn));
+    await turn();
     return run(work);
   };
   return pglite;

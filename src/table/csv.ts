@@ -8,6 +8,7 @@
  */
 import { type CsvError, type InfoRecord, Parser } from "csv-parse";
 import { SluiceError } from "../errors.ts";
+import { turn } from "../turn.ts";
 
 export interface CsvForm {
   readonly delimiter: string;
@@ -123,7 +124,7 @@ export async function readCsv(
       checked.see(slice);
       await new Promise<void>((done) => parser.write(slice, () => done()));
       if (fatal !== null) throw fatal;
-      await new Promise((turn) => setImmediate(turn));
+      await turn();
     }
   }
   checked.end();
