@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readReport, totalsLine, verdict } from "./report.ts";
+import { failures, readReport, totalsLine, verdict } from "./report.ts";
 
-/** Runs a throw-away test file with the real runner; its report, or null, and its exit code. */
+/** Runs a throw-away test file with the real runner: its report or null, its log and exit code. */
 async function run(source: string) {
   const folder = await mkdtemp(join(tmpdir(), "sluice-report-"));
   try {
@@ -14,11 +14,12 @@ async function run(source: string) {
     const child = Bun.spawn([process.execPath, "test", ...reporter], {
       cwd: folder,
       stdout: "ignore",
-      stderr: "ignore",
+      stderr: "pipe",
     });
+    const log = await child.stderr.text();
     const code = await child.exited;
     const file = Bun.file(outfile);
-    return { code, report: (await file.exists()) ? readReport(await file.text()) : null };
+    return { code, log, report: (await file.exists()) ? readReport(await file.text()) : null };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -50,6 +51,28 @@ describe("readReport", () => {
   test("refuses what is not a report", () => {
     expect(() => readReport("")).toThrow("no <testsuites> element");
     expect(() => readReport('<testsuites tests="1" failures="x">')).toThrow('no count "failures"');
+  });
+});
+
+describe("failures", () => {
+  test("tells each failed test once, with what went wrong", async () => {
+    const { log } = await run(`${head}
+      test("fine", () => {});
+      test("wrong", () => expect(2 + 2).toBe(5));
+      test("as wrong", () => { throw new Error("no such thing"); });`);
+    const said = failures(log);
+    expect(said).toHaveLength(2);
+    expect(said[0]).toContain("Expected: 5");
+    expect(said[0]).toMatch(/\(fail\) wrong \[[^\]]*\]$/);
+    expect(said[0]).not.toContain("no such thing");
+    expect(said[1]).toContain("no such thing");
+    expect(said[1]).toContain("(fail) as wrong");
+  });
+
+  test("keeps the last lines of much, and finds nothing in a log without", () => {
+    const log = `${"a line\n".repeat(100)}(fail) long [1.00ms]\n(pass) b [1.00ms]\n(fail) long\n`;
+    expect(failures(log, 2)).toEqual(["a line\na line\n(fail) long [1.00ms]"]);
+    expect(failures("(pass) b\n 1 pass\n")).toEqual([]);
   });
 });
 

@@ -57,6 +57,36 @@ export function verdict(report: Report | null, code: number): { passed: number; 
   return { passed, failed: unseen ? 1 : failed };
 }
 
+const ended = /^\((pass|fail|skip|todo)\) /;
+
+/**
+ * What the runner's own log says of each failed test: the lines since the test before it, the last
+ * `most` of them, and its name. The runner prints what went wrong above the name, and all names
+ * once more at the end, which are left out.
+ */
+export function failures(log: string, most = 60): string[] {
+  const seen = new Set<string>();
+  const found: string[] = [];
+  let since: string[] = [];
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters.
+  for (const line of log.replace(/\x1b\[[0-9;]*m/g, "").split("\n")) {
+    since.push(line);
+    if (!ended.test(line)) continue;
+    const name = line.replace(/ \[[0-9.]+m?s\]$/, "");
+    if (line.startsWith("(fail)") && !seen.has(name)) {
+      seen.add(name);
+      found.push(
+        since
+          .slice(-most - 1)
+          .join("\n")
+          .trim(),
+      );
+    }
+    since = [];
+  }
+  return found;
+}
+
 /** The last line of every command here that checks something. */
 export const totalsLine = ({ passed, failed }: { passed: number; failed: number }): string =>
   `${passed} passed, ${failed} failed`;

@@ -3,12 +3,12 @@
  * The last line is always `N passed, N failed`. Where nothing is named, the stories and the tests of
  * the rooms run side by side: stories wait for processes most of their time.
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reasonOf } from "../src/errors.ts";
-import { type Report, readReport, totalsLine, verdict } from "./report.ts";
+import { failures, type Report, readReport, totalsLine, verdict } from "./report.ts";
 import { type Services, startServices } from "./services.ts";
 
 const root = join(import.meta.dir, "..");
@@ -55,11 +55,13 @@ async function main(): Promise<{ passed: number; failed: number }> {
   const extra: Record<string, string> = { ...services.env };
   if (built && wantsStories()) extra["SLUICE_TEST_BINARY"] = binary;
   const results = await Promise.all(groups.map((_, group) => runGroup(group, extra)));
-  for (const { report, log } of results) {
-    if (log !== null) console.log(log);
+  for (const [group, { report, log }] of results.entries()) {
+    if (group > 0) console.log(log);
     for (const line of skippedLines(report)) console.log(line);
   }
   for (const line of missingLines(services)) console.log(line);
+  // Once more at the end, where it is looked for: a log of thousands of lines is often cut.
+  for (const said of results.flatMap(({ log }) => failures(log))) console.log(`failed:\n${said}`);
   if (!built) console.log("failed: scripts/build.ts, so the stories that run the binary did not");
   return results.reduce(
     (sum, { totals }) => ({
@@ -70,17 +72,34 @@ async function main(): Promise<{ passed: number; failed: number }> {
   );
 }
 
-/** Runs the tests of a group; what it prints is kept for later but for the first group. */
+/** Runs the tests of a group; what the first prints is shown as it goes. */
 async function runGroup(group: number, extra: Record<string, string>) {
   const file = reportFile(group);
   const reporter = ["--reporter=junit", `--reporter-outfile=${file}`];
   const command = ["test", ...defaults, ...reporter, ...groups[group]!];
-  const log = group === 0 ? null : `${file}.log`;
-  const code = await spawn(command, extra, log);
+  const log = `${file}.log`;
+  const run = spawn(command, extra, log);
+  if (group === 0) await follow(log, run);
+  const code = await run;
   const report = await readFile(file);
-  const text = log === null ? null : await Bun.file(log).text();
-  if (log !== null) await rm(log, { force: true });
+  const text = await Bun.file(log).text();
+  await rm(log, { force: true });
   return { report, log: text, totals: verdict(report, code) };
+}
+
+/** Prints what is added to the file until `ended`. */
+async function follow(path: string, ended: Promise<unknown>): Promise<void> {
+  const from = openSync(path, "r");
+  const piece = new Uint8Array(65_536);
+  let over = false;
+  while (!over) {
+    over = await Promise.race([ended.then(() => true), Bun.sleep(200).then(() => false)]);
+    for (let got = 1; got > 0; ) {
+      got = readSync(from, piece);
+      if (got > 0) process.stdout.write(piece.slice(0, got));
+    }
+  }
+  closeSync(from);
 }
 
 /** The stories in tests/ run the compiled binary; a run of one room in src/ does without it. */
