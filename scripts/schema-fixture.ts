@@ -68,6 +68,24 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
     },
   ],
   inputs: [{ run_id: RUN, dataset_id: 1, tags: { context: "training" } }],
+  logged_models: [
+    {
+      ...{ model_id: `m-${RUN}`, experiment_id: 1, name: "model", model_type: "sklearn" },
+      ...{ source_run_id: RUN, artifact_uri: "mlflow-artifacts:/1/models/m/artifacts" },
+      ...{ status: "READY", creation_time: 1748736000000, last_updated_time: 1748736000001 },
+    },
+  ],
+  logged_model_params: [{ model_id: `m-${RUN}`, key: "C", value: "1.0" }],
+  logged_model_tags: [{ model_id: `m-${RUN}`, key: "team", value: "둘" }],
+  logged_model_metrics: [
+    {
+      ...{ model_id: `m-${RUN}`, run_id: RUN, key: "auc", value: 0.5, is_nan: false },
+      ...{ timestamp: 1, step: 0, dataset_name: "", dataset_digest: "" },
+    },
+  ],
+  run_models: [{ run_id: RUN, model_id: `m-${RUN}`, direction: "output", step: 0 }],
+  files: [{ path: "1/models/m/MLmodel", digest: DIGEST, size: 7, created_at: AT }],
+  uploads: [{ upload_id: "u", path: "1/big.bin", key: "uploads/u", parts: 2, created_at: AT }],
   artifacts: [{ run_id: RUN, path: "model.onnx", digest: DIGEST, size: 7, created_at: AT }],
   registered_models: [{ name: "btc", creation_time: 1, last_updated_time: 2 }],
   registered_model_tags: [{ name: "btc", key: "k", value: "v" }],

@@ -86,6 +86,7 @@ export function makeRegister({
       userId: run.userId,
       source: `runs:/${runId}/${MODEL_FILE}`,
       runId,
+      trained: true,
       status: "READY",
       creationTime: now,
       lastUpdatedTime: now,

@@ -6,6 +6,7 @@
 export * from "./schema/access.ts";
 export * from "./schema/flow.ts";
 export * from "./schema/forecasts.ts";
+export * from "./schema/logged.ts";
 export * from "./schema/markets.ts";
 export * from "./schema/registry.ts";
 export * from "./schema/tables.ts";

@@ -48,6 +48,10 @@ export const modelVersions = pgTable(
     source: text().notNull(),
     runId: text("run_id").references(() => runs.runId),
     runLink: text("run_link"),
+    /** The logged model it was registered from, or null. */
+    modelId: text("model_id"),
+    /** True for the one version that a training here registered from its run. */
+    trained: boolean().notNull().default(false),
     status: text({ enum: ["PENDING_REGISTRATION", "FAILED_REGISTRATION", "READY"] }).notNull(),
     statusMessage: text("status_message"),
     creationTime: ms("creation_time").notNull(),
@@ -62,7 +66,7 @@ export const modelVersions = pgTable(
   (t) => [
     primaryKey({ columns: [t.name, t.version] }),
     index("model_versions_run").on(t.runId),
-    uniqueIndex("model_versions_pipeline_run").on(t.name, t.runId).where(sql`digest is not null`),
+    uniqueIndex("model_versions_trained").on(t.name, t.runId).where(sql`trained`),
   ],
 );
 
