@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { failures, readReport, totalsLine, verdict } from "./report.ts";
+import { failures, readReport, storyLines, totalsLine, verdict } from "./report.ts";
 
 /** Runs a throw-away test file with the real runner: its report or null, its log and exit code. */
 async function run(source: string) {
@@ -41,6 +41,7 @@ describe("readReport", () => {
     expect(report).toEqual({
       passed: 2,
       failed: 1,
+      ran: ["outer > fine", "also fine", "wrong"].map((name) => ({ file: "a.test.ts", name })),
       skipped: [
         { file: "a.test.ts", name: 'outer > say "a" < b & c' },
         { file: "a.test.ts", name: "outer > some day" },
@@ -51,6 +52,33 @@ describe("readReport", () => {
   test("refuses what is not a report", () => {
     expect(() => readReport("")).toThrow("no <testsuites> element");
     expect(() => readReport('<testsuites tests="1" failures="x">')).toThrow('no count "failures"');
+  });
+});
+
+describe("storyLines", () => {
+  const report = (...tests: [file: string, name: string][]) => ({
+    ...{ passed: 0, failed: 0, skipped: [] },
+    ran: tests.map(([file, name]) => ({ file, name })),
+  });
+
+  test("counts by the store in the name, and tells why some are on one", () => {
+    const stories = report(
+      ["tests/a.test.ts", "tables on embedded > are read"],
+      ["tests/a.test.ts", "tables on services > are read"],
+      ["tests/b.test.ts", "on embedded and services: the loop"],
+      ["tests/c.test.ts", "replicas (on services only: a folder is not shared) > agree"],
+      ["tests/c.test.ts", "replicas (on services only: a folder is not shared) > go on"],
+      ["tests/d.test.ts", "links lead somewhere"],
+      ["src/e.test.ts", "queue on embedded"],
+    );
+    expect(storyLines(stories)).toEqual([
+      "stories: 2 on embedded, 4 on services (Postgres, S3, Redis), 1 without a store",
+      "stories: 2 on services only: a folder is not shared",
+    ]);
+  });
+
+  test("tells nothing where no story ran", () => {
+    expect(storyLines(report(["src/e.test.ts", "queue on embedded"]))).toEqual([]);
   });
 });
 
@@ -77,7 +105,7 @@ describe("failures", () => {
 });
 
 describe("verdict", () => {
-  const clean = { passed: 3, failed: 0, skipped: [] };
+  const clean = { passed: 3, failed: 0, ran: [], skipped: [] };
 
   test("is the report's own count when the runner ended as the report says", () => {
     expect(verdict(clean, 0)).toEqual({ passed: 3, failed: 0 });

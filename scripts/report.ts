@@ -6,10 +6,12 @@
 export interface Report {
   readonly passed: number;
   readonly failed: number;
-  readonly skipped: readonly Skipped[];
+  /** Whether they passed or not. */
+  readonly ran: readonly Test[];
+  readonly skipped: readonly Test[];
 }
 
-export interface Skipped {
+export interface Test {
   readonly file: string;
   readonly name: string;
 }
@@ -23,15 +25,16 @@ export function readReport(xml: string): Report {
     if (value !== null && /^\d+$/.test(value)) return Number(value);
     throw new Error(`The test report's head has no count "${name}": ${head}`);
   };
-  const skipped = [...xml.matchAll(/(<testcase\b[^>]*[^/>]>)\s*<skipped\b/g)].map(
-    ([, open = ""]) => {
-      const outer = attribute(open, "classname");
-      const name = attribute(open, "name") ?? "";
-      return { file: attribute(open, "file") ?? "", name: outer ? `${outer} > ${name}` : name };
-    },
-  );
+  const ran: Test[] = [];
+  const skipped: Test[] = [];
+  for (const [, open = "", inner] of xml.matchAll(/(<testcase\b[^>]*>)(?:\s*<(skipped)\b)?/g)) {
+    const outer = attribute(open, "classname");
+    const name = attribute(open, "name") ?? "";
+    const test = { file: attribute(open, "file") ?? "", name: outer ? `${outer} > ${name}` : name };
+    (inner === undefined ? ran : skipped).push(test);
+  }
   const failed = count("failures");
-  return { passed: count("tests") - failed - count("skipped"), failed, skipped };
+  return { passed: count("tests") - failed - count("skipped"), failed, ran, skipped };
 }
 
 function attribute(element: string, name: string): string | null {
@@ -55,6 +58,29 @@ export function verdict(report: Report | null, code: number): { passed: number; 
   const { passed, failed } = report ?? { passed: 0, failed: 0 };
   const unseen = failed === 0 && (code !== 0 || passed === 0);
   return { passed, failed: unseen ? 1 : failed };
+}
+
+/**
+ * How many stories ran on which kind of store, by their names (tests/stores.ts), and why some on
+ * one only; nothing where no story ran.
+ */
+export function storyLines({ ran }: Report): string[] {
+  const stories = ran.filter(({ file }) => file.startsWith("tests/"));
+  if (stories.length === 0) return [];
+  const of = (pattern: RegExp) => stories.filter(({ name }) => pattern.test(name)).length;
+  const none = stories.filter(
+    ({ name }) => !/\bon [a-z ]*\b(embedded|services|postgres)\b/.test(name),
+  );
+  const only = stories.flatMap(({ name }) => /\(on (\w+) only: ([^)]*)\)/.exec(name)?.[0] ?? []);
+  const reasons = [...Map.groupBy(only, (why) => why)].map(
+    ([why, those]) => `stories: ${those.length} ${why.slice(1, -1)}`,
+  );
+  const counts = [
+    `${of(/\bon embedded\b/)} on embedded`,
+    `${of(/\bon ([a-z]+ and )?(services|postgres)\b/)} on services (Postgres, S3, Redis)`,
+    `${none.length} without a store`,
+  ];
+  return [`stories: ${counts.join(", ")}`, ...reasons];
 }
 
 const ended = /^\((pass|fail|skip|todo)\) /;

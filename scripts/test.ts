@@ -8,7 +8,7 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reasonOf } from "../src/errors.ts";
-import { failures, type Report, readReport, totalsLine, verdict } from "./report.ts";
+import { failures, type Report, readReport, storyLines, totalsLine, verdict } from "./report.ts";
 import { type Services, startServices } from "./services.ts";
 
 const root = join(import.meta.dir, "..");
@@ -60,6 +60,9 @@ async function main(): Promise<{ passed: number; failed: number }> {
     for (const line of skippedLines(report)) console.log(line);
   }
   for (const line of missingLines(services)) console.log(line);
+  for (const { report } of results) {
+    for (const line of report === null ? [] : storyLines(report)) console.log(line);
+  }
   // Once more at the end, where it is looked for: a log of thousands of lines is often cut.
   for (const said of results.flatMap(({ log }) => failures(log))) console.log(`failed:\n${said}`);
   if (!built) console.log("failed: scripts/build.ts, so the stories that run the binary did not");

@@ -9,18 +9,17 @@ import * as v from "valibot";
 import { tokenAnswer } from "../src/http/answers.ts";
 import { UNIT_MS } from "../src/types.ts";
 import { askRun, askRuns, columnsOf, openSlot, settled } from "./ask.ts";
-import { freshDatabase } from "./outside.ts";
 import { type Finished, run, type Served } from "./served.ts";
 import {
-  MARKETS,
-  MODELS,
-  openStory,
-  SMALL,
+  freshDatabase,
+  hasServices,
+  only,
+  openStores,
   type StoreName,
-  type Story,
   stores,
-  tell,
-} from "./story.ts";
+  type Variables,
+} from "./stores.ts";
+import { MARKETS, MODELS, openStory, SMALL, type Story } from "./story.ts";
 
 const RENT = `name = "rent"
 kind = "table"
@@ -38,20 +37,6 @@ trainers = ["linear"]
 [evaluate]
 test = "split"
 `;
-
-const SERVER = process.env["SLUICE_TEST_DATABASE_URL"] ?? "";
-const S3 = process.env["SLUICE_TEST_S3_ENDPOINT"] ?? "";
-
-/** Variables of a bucket of its own, where there is a server. */
-const bucket = (): Record<string, string> =>
-  S3 === ""
-    ? {}
-    : {
-        S3_ENDPOINT: S3,
-        S3_BUCKET: `sluice-${crypto.randomUUID().slice(0, 8)}`,
-        S3_ACCESS_KEY_ID: process.env["SLUICE_TEST_S3_KEY"] ?? "",
-        S3_SECRET_ACCESS_KEY: process.env["SLUICE_TEST_S3_SECRET"] ?? "",
-      };
 
 /** What the routes tell of everything that a backup carries, as text by address. */
 async function everything(app: Served): Promise<Map<string, string>> {
@@ -121,7 +106,7 @@ function expectSame(found: Map<string, string>, wanted: Map<string, string>): vo
 }
 
 describe("a backup", () => {
-  const told = stores("backup.test.ts");
+  const told = stores();
   const closing: (() => Promise<unknown>)[] = [];
   afterAll(async () => {
     for (const close of closing.reverse()) await close();
@@ -130,18 +115,17 @@ describe("a backup", () => {
   test.each(told)(
     "of %s, taken under load, is the same system in the other kind",
     async (store) => {
-      const origin = store === "postgres" ? bucket() : {};
       const story = await openStory(store, { ...SMALL, rent: RENT });
       closing.push(() => story.close());
-      const command = (env: Record<string, string>, ...args: string[]): Promise<Finished> =>
+      const command = (env: Variables, ...args: string[]): Promise<Finished> =>
         run({ args, cwd: story.folder, env: { ...story.env, ...env } });
-      let app = await story.serve({ env: origin });
+      let app = await story.serve();
       await app.ready();
       await settled(app, openSlot(story));
       story.exchange.advance(UNIT_MS);
       await settled(app, openSlot(story));
       writeFileSync(join(story.folder, "rent.csv"), "rooms,rent\n1,100\n2,210\n");
-      expect((await command(origin, "import", "rent", "rent.csv", "--part", "train")).code).toBe(0);
+      expect((await story.run("import", "rent", "rent.csv", "--part", "train")).code).toBe(0);
       const token = v.parse(
         tokenAnswer,
         await app.post("/admin/tokens", { name: "reader", scopes: ["read"] }),
@@ -150,7 +134,7 @@ describe("a backup", () => {
       const wanted = await everything(app);
       const stop = load(app);
       await Bun.sleep(100);
-      const taken = await command(origin, "backup", "sluice.tar", "--json");
+      const taken = await story.run("backup", "sluice.tar", "--json");
       const { answered, failed } = await stop();
       expect([taken.code, taken.errors, failed]).toEqual([0, "", []]);
       expect(answered).toBeGreaterThan(10);
@@ -194,13 +178,12 @@ describe("a backup", () => {
       const { forecasts, pipeline_runs: runs, model_versions: versions } = told.tables;
       const what = `${wanted.size} answers the same, ${answered} asked meanwhile`;
       console.log(`${store}: ${what}; ${forecasts} forecasts, ${runs} runs, ${versions} versions`);
-      tell("backup.test.ts", store);
     },
     480_000,
   );
 
-  test.skipIf(SERVER === "")(
-    "what is embedded moves to Postgres by migrate",
+  test.if(hasServices)(
+    `what is embedded moves to Postgres by migrate ${only("services", "it needs both")}`,
     async () => {
       const story = await openStory("embedded", { rent: RENT });
       closing.push(() => story.close());
@@ -209,7 +192,7 @@ describe("a backup", () => {
       writeFileSync(join(story.folder, "rent.csv"), "rooms,rent\n1,100\n2,210\n");
       expect((await story.run("import", "rent", "rent.csv", "--part", "train")).code).toBe(0);
       const imports = await app.get("/v1/models/rent/imports");
-      const database = await freshDatabase(SERVER);
+      const database = await freshDatabase();
       closing.push(database.close);
       const args = ["migrate", "--from", "embedded", "--to", database.url];
       const held = await story.run(...args);
@@ -233,10 +216,10 @@ describe("a backup", () => {
         expect((await story.run("migrate", ...wrong)).code).toBe(2);
       }
     },
-    120_000,
+    300_000,
   );
 
-  test("of nothing, and to nowhere, leaves nothing behind", async () => {
+  test(`of nothing, and to nowhere, leaves nothing behind ${only("embedded", "a server is there or not")}`, async () => {
     const story = await openStory("embedded", { rent: RENT });
     closing.push(() => story.close());
     const nothing = await story.run("backup", "sluice.tar");
@@ -254,7 +237,7 @@ describe("a backup", () => {
     writeFileSync(join(story.folder, "text.tar"), "no tar file".repeat(1_000));
     expect((await story.run("restore", "text.tar")).errors).toContain("is no whole backup");
     expect(readdirSync(story.folder).sort()).toEqual(["data", "models", "sluice.tar", "text.tar"]);
-  }, 60_000);
+  }, 300_000);
 });
 
 const counts = ({ tables, objects }: { tables: object; objects: number }) => ({ tables, objects });
@@ -264,10 +247,15 @@ async function otherKind(
   store: StoreName,
   story: Story,
   closing: (() => Promise<unknown>)[],
-): Promise<Record<string, string>> {
-  const data = { SLUICE_DATA: join(story.folder, "other") };
-  if (store === "postgres" || SERVER === "") return { ...data, DATABASE_URL: "" };
-  const database = await freshDatabase(SERVER);
-  closing.push(database.close);
-  return { ...data, DATABASE_URL: database.url, ...bucket() };
+): Promise<Variables> {
+  const other = await openStores(store === "services" || !hasServices ? "embedded" : "services");
+  closing.push(other.close);
+  const none = Object.fromEntries(
+    Object.keys(story.env)
+      .filter(isService)
+      .map((name) => [name, ""]),
+  );
+  return { SLUICE_DATA: join(story.folder, "other"), ...none, ...other.env };
 }
+
+const isService = (name: string): boolean => /^(DATABASE_URL|REDIS_URL|S3_)/.test(name);

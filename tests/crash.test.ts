@@ -22,9 +22,10 @@ import {
   settled,
 } from "./ask.ts";
 import { type Launched, type Served, served, until } from "./served.ts";
-import { MARKETS, MODELS, openStory, type Story, stores, tell, truth } from "./story.ts";
+import { stores } from "./stores.ts";
+import { MARKETS, MODELS, openStory, type Story, truth } from "./story.ts";
 
-const told = stores("crash.test.ts");
+const told = stores();
 /** Twenty, shared by the stores where there are two. */
 const KILLS = told.length === 1 ? 20 : 10;
 /** What it is doing when it is killed, and how long after the first sign of it at most, in ms. */
@@ -75,7 +76,6 @@ test.concurrent.each(told)(
       console.log(`crash on ${store}, seed ${seed}: ${moments.join(", ")}`);
       await story.close();
     }
-    tell("crash.test.ts", store);
   },
   900_000,
 );

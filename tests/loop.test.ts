@@ -22,18 +22,9 @@ import {
   refusal,
   settled,
 } from "./ask.ts";
-import { type Served, until } from "./served.ts";
-import {
-  BEGIN,
-  MARKETS,
-  MODELS,
-  openStory,
-  type StoreName,
-  type Story,
-  stores,
-  tell,
-  truth,
-} from "./story.ts";
+import { LONG_MS, type Served, until } from "./served.ts";
+import { type StoreName, stores } from "./stores.ts";
+import { BEGIN, MARKETS, MODELS, openStory, type Story, truth } from "./story.ts";
 
 /** Many times what a chapter takes, for machines that are busy with something else. */
 const CHAPTER_MS = 480_000;
@@ -50,7 +41,7 @@ interface Tale {
 }
 
 describe("the loop", () => {
-  const told = stores("loop.test.ts");
+  const told = stores();
   let tales: readonly Tale[] = [];
 
   beforeAll(async () => {
@@ -60,15 +51,15 @@ describe("the loop", () => {
         return { store, story, app: await story.serve(), ran: [], broken: null };
       }),
     );
-  }, 60_000);
+  }, 300_000);
   afterAll(async () => {
     await Promise.all(tales.map(({ story }) => story.close()));
-  }, 60_000);
+  }, 300_000);
 
   /** The next chapter, on all stores at once. */
   const chapter = (what: string, tellOn: (tale: Tale) => Promise<void>) =>
     test(
-      what,
+      `on ${told.join(" and ")}: ${what}`,
       async () => {
         const ends = await Promise.allSettled(
           tales.map(async (tale) => {
@@ -242,7 +233,7 @@ describe("the loop", () => {
       story.exchange.advance(candles * UNIT_MS);
       await until(
         async () => (await askForecast(app, "btc")).target.start === iso(openSlot(story)),
-        20_000,
+        LONG_MS,
         "the clock was followed",
       );
     }
@@ -275,7 +266,7 @@ describe("the loop", () => {
     expect(promoted.out).toContain("version 1 is champion");
     await until(
       async () => (await askForecast(app, "btc")).model.version === 1,
-      10_000,
+      LONG_MS,
       "version 1 serves",
     );
     const wrong = await story.run("promote", "btc", "2", "--expected", `${newest + 1}`);
@@ -343,13 +334,12 @@ describe("the loop", () => {
     for (const run of fresh) expect(await datasetOf(run)).toMatchObject({ stale_at: null });
   });
 
-  chapter("through all of it the exchange was asked politely", async ({ app, story, store }) => {
+  chapter("through all of it the exchange was asked politely", async ({ app, story }) => {
     const { peakPerSecond, withOrigin } = story.exchange.stats;
     expect(peakPerSecond).toBeLessThanOrEqual(10);
     expect(withOrigin).toBe(0);
     expect((await story.run("verify", "--json")).code).toBe(0);
     expect(await app.stop()).toBe(0);
-    tell("loop.test.ts", store);
   });
 });
 

@@ -2,11 +2,9 @@
  * What stories of versions from outside are told with: a program without a market, and its
  * commands. Nothing is trained, so such a story takes no longer than what it tells.
  */
-import { randomBytes } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import postgres from "postgres";
 import * as v from "valibot";
 import { predictAnswer, registeredAnswer } from "../src/http/answers.ts";
 import {
@@ -18,8 +16,7 @@ import {
   type ServeOptions,
   served,
 } from "./served.ts";
-
-type Variables = Readonly<Record<string, string>>;
+import type { OpenStores, Variables } from "./stores.ts";
 
 export interface Outside {
   readonly folder: string;
@@ -32,8 +29,8 @@ export interface Outside {
   close(): Promise<void>;
 }
 
-/** A story in a folder of its own; `env` is beside what every process of it has. */
-export function openOutside(env: Variables = {}): Outside {
+/** A story in a folder of its own, on stores that are closed with it. */
+export function openOutside(stores: Pick<OpenStores, "env"> & Partial<OpenStores>): Outside {
   const folder = mkdtempSync(join(tmpdir(), "sluice-outside-"));
   const models = join(folder, "models");
   mkdirSync(models);
@@ -43,7 +40,7 @@ export function openOutside(env: Variables = {}): Outside {
     SLUICE_DATA: join(folder, "data"),
     SLUICE_MODELS: models,
     UPBIT_URL: "http://127.0.0.1:9",
-    ...env,
+    ...stores.env,
   };
   const mine: Launched[] = [];
   const options = (more: Variables = {}) => ({ cwd: folder, env: { ...base, ...more } });
@@ -64,6 +61,7 @@ export function openOutside(env: Variables = {}): Outside {
     },
     close: async () => {
       await Promise.all(mine.map((each) => each.kill()));
+      await stores.close?.();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -87,23 +85,4 @@ export async function predict(app: Served, ref: string, instances: readonly obje
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${answer.status} ${text}`);
   return v.parse(predictAnswer, JSON.parse(text));
-}
-
-/** A database of its own on a server, which is dropped at the end. */
-export async function freshDatabase(
-  server: string,
-): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const name = `sluice_outside_${randomBytes(6).toString("hex")}`;
-  const administer = async (statement: string) => {
-    const client = postgres(server, { max: 1, onnotice: () => {} });
-    try {
-      await client.unsafe(statement);
-    } finally {
-      await client.end();
-    }
-  };
-  await administer(`create database ${name}`);
-  const own = new URL(server);
-  own.pathname = `/${name}`;
-  return { url: own.href, close: () => administer(`drop database ${name} with (force)`) };
 }

@@ -17,11 +17,10 @@ import { foreignBytes } from "../src/serve/fixture.ts";
 import { type Gate, openGate } from "./gate.ts";
 import { type Outside, openOutside, predict } from "./outside.ts";
 import { asJson, run, type Served } from "./served.ts";
+import { hasServices, only, openStores, stores } from "./stores.ts";
 
+const told = stores();
 let story: Outside;
-beforeEach(() => {
-  story = openOutside();
-});
 afterEach(() => story.close());
 
 const register = async (path: string, more = {}, model = "sum") =>
@@ -41,7 +40,11 @@ async function ask(app: Served, ref = "sum"): Promise<[number, number]> {
   return [model.version, first!.outputs.y];
 }
 
-describe("a file from outside", () => {
+describe.each([...told])("a file from outside on %s", (store) => {
+  beforeEach(async () => {
+    story = openOutside(await openStores(store));
+  });
+
   test("is registered, promoted, asked by every name, rolled back, and served after a restart", async () => {
     let app = await story.start();
     expect(await register(fileOf(10))).toMatchObject({ version: 1, unchanged: false });
@@ -78,7 +81,7 @@ describe("a file from outside", () => {
       ...[422, "no_forecast"],
     ]);
     expect(await app.stop()).toBe(0);
-  }, 120_000);
+  }, 300_000);
 
   test("that cannot be served is refused by name, and a name with a model file is kept", async () => {
     const app = await story.start();
@@ -95,7 +98,7 @@ describe("a file from outside", () => {
     }
     expect((await app.fetch("/v1/models/sum")).status).toBe(404);
     expect(await app.stop()).toBe(0);
-  }, 60_000);
+  }, 300_000);
 });
 
 const PYTHON = process.env["SLUICE_TEST_PYTHON"] ?? "";
@@ -110,97 +113,93 @@ interface Told {
   readonly probabilities: readonly number[];
 }
 
-describe.if(peers)("a pipeline of scikit-learn", () => {
-  const script = (name: string) => join(import.meta.dir, "peers", name);
-  const close = (given: readonly number[], wanted: readonly number[]) =>
-    given.length === wanted.length && given.every((p, i) => Math.abs(p - wanted[i]!) < 1e-5);
-
-  test("answers as scikit-learn does, to tritonclient, to curl and to predict", async () => {
-    const made = Bun.spawnSync([PYTHON, script("v2_pipeline.py"), story.folder]);
-    const told: Told = JSON.parse(made.stdout.toString());
-    const app = await story.start();
-    await register(join(story.folder, "model.onnx"), {}, "town");
-    await story.command(["promote", "town", "1"]);
-
-    const client = Bun.spawn([PYTHON, script("v2_ask.py"), new URL(app.url).host, "town", ""], {
-      stdin: Buffer.from(JSON.stringify(told.columns)),
-      stdout: "pipe",
-      stderr: "pipe",
+describe.if(peers)(
+  `a pipeline of scikit-learn ${only("embedded", "it is the formats that are tried")}`,
+  () => {
+    beforeEach(async () => {
+      story = openOutside(await openStores("embedded"));
     });
-    const [out, faults] = await Promise.all([
-      new Response(client.stdout).text(),
-      new Response(client.stderr).text(),
-    ]);
-    if ((await client.exited) !== 0) throw new Error(faults);
-    const { ready, inputs, answers } = JSON.parse(out);
-    expect([ready, inputs]).toEqual([
-      true,
-      [
-        ["age", "FP32", [-1, 1]],
-        ["hours", "FP32", [-1, 1]],
-        ["town", "BYTES", [-1, 1]],
-      ],
-    ]);
-    for (const { model, version, labels, probabilities } of answers) {
-      expect([model, version, labels]).toEqual(["town", "1", told.labels]);
-      expect(close(probabilities, told.probabilities)).toBe(true);
-    }
-    expect(answers).toHaveLength(2);
 
-    const rows = told.labels.length;
-    const body = {
-      inputs: Object.entries(told.columns).map(([name, data]) => ({
-        ...{ name, datatype: typeof data[0] === "string" ? "BYTES" : "FP32" },
-        ...{ shape: [rows, 1], data },
-      })),
-    };
-    const curl = Bun.spawnSync([
-      ...["curl", "-sS", "-H", "content-type: application/json", "-d", JSON.stringify(body)],
-      `${app.url}/v2/models/town/versions/1/infer`,
-    ]);
-    const [label, probabilities] = JSON.parse(curl.stdout.toString()).outputs;
-    expect([label.name, label.shape, label.data]).toEqual(["label", [rows], told.labels]);
-    expect(close(probabilities.data, told.probabilities)).toBe(true);
+    const script = (name: string) => join(import.meta.dir, "peers", name);
+    const close = (given: readonly number[], wanted: readonly number[]) =>
+      given.length === wanted.length && given.every((p, i) => Math.abs(p - wanted[i]!) < 1e-5);
 
-    const instances = told.labels.map((_, row) =>
-      Object.fromEntries(Object.entries(told.columns).map(([name, data]) => [name, data[row]])),
-    );
-    const answer = await app.post("/v1/models/town@champion/predict", { instances });
-    const { predictions } = v.parse(predictAnswer, answer);
-    const said = predictions as { label: string; probabilities: number[] }[];
-    expect(said.map((one) => one.label)).toEqual([...told.labels]);
-    expect(
-      close(
-        said.flatMap((one) => one.probabilities),
-        told.probabilities,
-      ),
-    ).toBe(true);
-    expect(await app.stop()).toBe(0);
-  }, 120_000);
-});
+    test("answers as scikit-learn does, to tritonclient, to curl and to predict", async () => {
+      const made = Bun.spawnSync([PYTHON, script("v2_pipeline.py"), story.folder]);
+      const told: Told = JSON.parse(made.stdout.toString());
+      const app = await story.start();
+      await register(join(story.folder, "model.onnx"), {}, "town");
+      await story.command(["promote", "town", "1"]);
 
-const s3 = {
-  endpoint: process.env["SLUICE_TEST_S3_ENDPOINT"] ?? "",
-  key: process.env["SLUICE_TEST_S3_KEY"] ?? "",
-  secret: process.env["SLUICE_TEST_S3_SECRET"] ?? "",
-};
-if (s3.endpoint === "") console.log("skipped: a story of S3 that is away, no SLUICE_TEST_S3");
+      const client = Bun.spawn([PYTHON, script("v2_ask.py"), new URL(app.url).host, "town", ""], {
+        stdin: Buffer.from(JSON.stringify(told.columns)),
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const [out, faults] = await Promise.all([
+        new Response(client.stdout).text(),
+        new Response(client.stderr).text(),
+      ]);
+      if ((await client.exited) !== 0) throw new Error(faults);
+      const { ready, inputs, answers } = JSON.parse(out);
+      expect([ready, inputs]).toEqual([
+        true,
+        [
+          ["age", "FP32", [-1, 1]],
+          ["hours", "FP32", [-1, 1]],
+          ["town", "BYTES", [-1, 1]],
+        ],
+      ]);
+      for (const { model, version, labels, probabilities } of answers) {
+        expect([model, version, labels]).toEqual(["town", "1", told.labels]);
+        expect(close(probabilities, told.probabilities)).toBe(true);
+      }
+      expect(answers).toHaveLength(2);
 
-describe.if(s3.endpoint !== "")("with S3 away", () => {
+      const rows = told.labels.length;
+      const body = {
+        inputs: Object.entries(told.columns).map(([name, data]) => ({
+          ...{ name, datatype: typeof data[0] === "string" ? "BYTES" : "FP32" },
+          ...{ shape: [rows, 1], data },
+        })),
+      };
+      const curl = Bun.spawnSync([
+        ...["curl", "-sS", "-H", "content-type: application/json", "-d", JSON.stringify(body)],
+        `${app.url}/v2/models/town/versions/1/infer`,
+      ]);
+      const [label, probabilities] = JSON.parse(curl.stdout.toString()).outputs;
+      expect([label.name, label.shape, label.data]).toEqual(["label", [rows], told.labels]);
+      expect(close(probabilities.data, told.probabilities)).toBe(true);
+
+      const instances = told.labels.map((_, row) =>
+        Object.fromEntries(Object.entries(told.columns).map(([name, data]) => [name, data[row]])),
+      );
+      const answer = await app.post("/v1/models/town@champion/predict", { instances });
+      const { predictions } = v.parse(predictAnswer, answer);
+      const said = predictions as { label: string; probabilities: number[] }[];
+      expect(said.map((one) => one.label)).toEqual([...told.labels]);
+      expect(
+        close(
+          said.flatMap((one) => one.probabilities),
+          told.probabilities,
+        ),
+      ).toBe(true);
+      expect(await app.stop()).toBe(0);
+    }, 300_000);
+  },
+);
+
+describe.if(hasServices)(`with S3 away ${only("services", "a folder is always there")}`, () => {
   let gate: Gate | null = null;
   afterAll(() => gate?.close());
 
   test("a restart serves the champion and the versions that were used", async () => {
-    gate = await openGate(new URL(s3.endpoint));
-    const store = {
-      S3_ENDPOINT: gate.url,
-      S3_BUCKET: `sluice-${crypto.randomUUID().slice(0, 8)}`,
-      S3_ACCESS_KEY_ID: s3.key,
-      S3_SECRET_ACCESS_KEY: s3.secret,
-    };
-    let app = await story.start(store);
-    for (const number of [10, 20, 30]) await register(fileOf(number), store);
-    await story.command(["promote", "sum", "2"], store);
+    const kept = await openStores("services");
+    gate = await openGate(new URL(kept.env["S3_ENDPOINT"]!));
+    story = openOutside({ ...kept, env: { ...kept.env, S3_ENDPOINT: gate.url } });
+    let app = await story.start();
+    for (const number of [10, 20, 30]) await register(fileOf(number));
+    await story.command(["promote", "sum", "2"]);
     expect([await ask(app), await ask(app, "sum@1")]).toEqual([
       [2, 21],
       [1, 11],
@@ -209,7 +208,7 @@ describe.if(s3.endpoint !== "")("with S3 away", () => {
     expect(readdirSync(join(story.folder, "data", "artifacts"))).toHaveLength(2);
 
     gate.shut();
-    app = await story.start(store);
+    app = await story.start();
     expect([await ask(app), await ask(app, "sum@1")]).toEqual([
       [2, 21],
       [1, 11],
@@ -220,5 +219,5 @@ describe.if(s3.endpoint !== "")("with S3 away", () => {
     gate.open();
     expect(await ask(app, "sum@3")).toEqual([3, 31]);
     expect(await app.stop()).toBe(0);
-  }, 120_000);
+  }, 300_000);
 });

@@ -8,13 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { iso, slotOf, UNIT_MS } from "../src/types.ts";
 import { askCandles, askForecast, askForecasts, askModel, askPipelineRuns } from "./ask.ts";
-import { type Served, serve, until } from "./served.ts";
-import { type CandleView, stores, tell } from "./story.ts";
+import { LONG_MS, type Served, serve, until } from "./served.ts";
+import { only, stores } from "./stores.ts";
+import type { CandleView } from "./story.ts";
 
 const FILE = "replay.test.ts";
 const shared = join(import.meta.dir, "..", "..", "shared");
 const there = existsSync(join(shared, "tools", "upbit-replay.ts"));
-stores(FILE);
+stores();
 if (!there) console.log(`skipped: no ../shared (1 story of ${FILE})`);
 
 const MODELS = { btc: "KRW-BTC", eth: "KRW-ETH", ada: "KRW-ADA" } as const;
@@ -29,7 +30,7 @@ const FAULTS = [
 ];
 
 test.skipIf(!there)(
-  "three years of real candles, with every fault on the way",
+  `three years of real candles, with every fault on the way ${only("embedded", "it is the exchange that is tried, and it takes minutes")}`,
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "sluice-story-"));
     const replay = await startReplay();
@@ -50,7 +51,7 @@ test.skipIf(!there)(
             expect(await storedOf(app, name, BEGIN)).toEqual(truth(name, BEGIN));
           return true;
         },
-        120_000,
+        300_000,
         "every candle is that of the data",
         500,
       );
@@ -80,7 +81,6 @@ test.skipIf(!there)(
       expect(stats.withOrigin).toBe(0);
       expect(stats.withAuthorization).toBe(0);
       expect(await app.stop()).toBe(0);
-      tell(FILE, "embedded");
     } finally {
       await replay.stop();
       rmSync(folder, { recursive: true, force: true });
@@ -130,7 +130,7 @@ async function feed(replay: Awaited<ReturnType<typeof startReplay>>): Promise<nu
   for (const kind of FAULTS) {
     await replay.control({ faults: [{ kind, ms: 1_000 }] });
     const gone = async () => (await replay.stats()).faultsLeft === 0;
-    await until(gone, 60_000, `the fault ${kind} was met`, 20);
+    await until(gone, LONG_MS, `the fault ${kind} was met`, 20);
     met++;
   }
   return met;

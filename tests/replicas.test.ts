@@ -17,18 +17,18 @@ import {
   settled,
 } from "./ask.ts";
 import { type Served, until } from "./served.ts";
-import { MODELS, openStory, stores, tell } from "./story.ts";
+import { hasServices, only, stores } from "./stores.ts";
+import { MODELS, openStory } from "./story.ts";
 
-const FILE = "replicas.test.ts";
 const SLOTS = 4;
 const RETRAINS = 6;
 /** How late another replica may learn of a promotion. */
 const VIEW_MS = 2_000;
 
-// Without Postgres there is nothing to share: the file's last line tells that none was told.
-describe.skipIf(!stores(FILE).includes("postgres"))("two replicas", () => {
+stores();
+describe.if(hasServices)(`two replicas ${only("services", "a folder is not shared")}`, () => {
   test("share the work, the champions, and what one of them leaves undone", async () => {
-    const story = await openStory("postgres");
+    const story = await openStory("services");
     try {
       const both = await Promise.all([story.serve(), story.serve()]);
       const [one, other] = both;
@@ -102,7 +102,6 @@ describe.skipIf(!stores(FILE).includes("postgres"))("two replicas", () => {
       }
       expect((await askModel(survivor, run.pipeline)).last_run?.id).toBe(run.id);
       expect(await survivor.stop()).toBe(0);
-      tell(FILE, "postgres");
     } finally {
       await story.close();
     }

@@ -3,7 +3,7 @@
  * none), started in a folder of its own, spoken to over HTTP and the command line only.
  */
 import { mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { guarded } from "../scripts/services/process.ts";
 
@@ -107,7 +107,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 export async function served(launched: Launched): Promise<Served> {
   const { begun, pid } = launched;
   const url = await launched.listening;
-  await until(async () => (await fetch(`${url}/healthz`)).ok, 10_000, "healthz");
+  await until(async () => (await fetch(`${url}/healthz`)).ok, LONG_MS, "healthz");
   const healthMs = performance.now() - begun;
 
   const request = (path: string, init: RequestInit = {}) =>
@@ -173,6 +173,7 @@ function spawn(
       HOME: process.env["HOME"] ?? "",
       SLUICE_PORT: "0",
       SLUICE_LOG: "json",
+      SLUICE_DRAIN: "0",
       SLUICE_ADMIN_TOKEN: ADMIN_TOKEN,
       ...env,
     },
@@ -194,6 +195,18 @@ async function eachLine(
     for (const line of lines) onLine(line);
   }
   if (rest !== "") onLine(rest);
+}
+
+/** Longer than anything takes on a busy machine: only what hangs is ended by it. */
+export const LONG_MS = 120_000;
+
+/**
+ * How long a test waits for what is promised within so many milliseconds: as long, or some times
+ * as long where the machine is busy with more than it has cores for.
+ */
+export function promised(ms: number): number {
+  const isBusy = (loadavg()[0] ?? 0) > 1.5 * availableParallelism();
+  return isBusy ? 5 * ms : ms;
 }
 
 /** Waits until the condition holds; throws, naming it, when it does not in time. */

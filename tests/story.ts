@@ -2,17 +2,13 @@
  * What a story is told with: a store, small model files, a simulated exchange whose clock the test
  * moves, and the truth to hold answers against.
  */
-import { afterAll } from "bun:test";
-import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import postgres from "postgres";
 import { type SimulatedExchange, simulatedExchange } from "../src/market/simulated.ts";
 import { makeWalk } from "../src/market/walk.ts";
 import { type Candle, type Instant, iso, slotOf, UNIT_MS } from "../src/types.ts";
 import {
-  endAll,
   type Finished,
   type Launched,
   launch,
@@ -21,8 +17,7 @@ import {
   type ServeOptions,
   served,
 } from "./served.ts";
-
-export type StoreName = "embedded" | "postgres";
+import { openStores, type StoreName } from "./stores.ts";
 
 /** The model files of a story. */
 export const MODELS = ["btc", "eth"] as const;
@@ -52,30 +47,6 @@ export interface Story {
   close(): Promise<void>;
 }
 
-const told = new Map<string, number>();
-
-/**
- * The stores that a story is told on: `describe.each(stores("loop"))`. After the file's tests a
- * line tells how many were.
- */
-export function stores(file: string): readonly StoreName[] {
-  const there = databaseServer() !== null;
-  afterAll(async () => {
-    await endAll();
-    const count = (store: StoreName) => `${told.get(`${file} ${store}`) ?? 0} on ${store}`;
-    const absent = there ? "" : " (skipped: no SLUICE_TEST_DATABASE_URL)";
-    console.log(`stories in ${file}: ${count("embedded")}, ${count("postgres")}${absent}`);
-  });
-  return there ? ["embedded", "postgres"] : ["embedded"];
-}
-
-/** Notes that a story of a file was told to its end. */
-export function tell(file: string, store: StoreName): void {
-  told.set(`${file} ${store}`, (told.get(`${file} ${store}`) ?? 0) + 1);
-}
-
-const databaseServer = (): string | null => process.env["SLUICE_TEST_DATABASE_URL"] || null;
-
 /** An exchange with history, standing at `now`. */
 export const openExchange = (now: Instant = BEGIN, port = 0): SimulatedExchange =>
   simulatedExchange({
@@ -98,13 +69,13 @@ export async function openStory(
     writeFileSync(join(models, `${name}.toml`), text);
   }
   const exchange = openExchange();
-  const database = store === "postgres" ? await freshDatabase() : null;
+  const stores = await openStores(store);
   const env = {
     SLUICE_DATA: join(folder, "data"),
     SLUICE_MODELS: models,
     SLUICE_CLOCK: "exchange",
     UPBIT_URL: exchange.url,
-    ...(database === null ? {} : { DATABASE_URL: database.url }),
+    ...stores.env,
   };
   const mine: Launched[] = [];
   const start = (options: ServeOptions = {}) => {
@@ -116,14 +87,14 @@ export async function openStory(
     exchange,
     folder,
     env,
-    databaseUrl: database?.url ?? null,
+    databaseUrl: stores.databaseUrl,
     launch: start,
     serve: (options) => served(start(options)),
     run: (...args) => run({ args, cwd: folder, env }),
     close: async () => {
       await Promise.all(mine.map((each) => each.kill()));
       await exchange.stop();
-      await database?.drop();
+      await stores.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -162,25 +133,6 @@ ${gate}
 export const SMALL: Readonly<Record<string, string>> = Object.fromEntries(
   MODELS.map((name) => [name, modelText(name)]),
 );
-
-async function freshDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
-  const server = databaseServer();
-  if (server === null) throw new Error("SLUICE_TEST_DATABASE_URL is not set.");
-  const name = `sluice_story_${randomBytes(8).toString("hex")}`;
-  await administer(server, `create database ${name}`);
-  const own = new URL(server);
-  own.pathname = `/${name}`;
-  return { url: own.href, drop: () => administer(server, `drop database ${name} with (force)`) };
-}
-
-async function administer(url: string, statement: string): Promise<void> {
-  const client = postgres(url, { max: 1, onnotice: () => {} });
-  try {
-    await client.unsafe(statement);
-  } finally {
-    await client.end();
-  }
-}
 
 /** A candle as the answers of the program show it. */
 export interface CandleView extends Omit<Candle, "market" | "start"> {

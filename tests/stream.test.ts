@@ -11,7 +11,8 @@ import * as v from "valibot";
 import { predictAnswer } from "../src/http/answers.ts";
 import { makeRandom } from "../src/learn/random.ts";
 import { askModel, ended, move } from "./ask.ts";
-import { endAll, type Served } from "./served.ts";
+import type { Served } from "./served.ts";
+import { stores } from "./stores.ts";
 import { openStory, type Story } from "./story.ts";
 
 const ROWS = Number(process.env["SLUICE_TEST_STREAM_ROWS"] || 100_000);
@@ -58,7 +59,7 @@ const rowAt = (i: number): string =>
   i % 100 === 99 ? '{"rooms":"many"}' : `{"rooms":${1 + (i % 5)},"city":"${"abc"[i % 3]}"}`;
 const INSTANCES = Array.from({ length: 15 }, (_, i) => JSON.parse(rowAt(i)));
 
-describe("a stream of rows", () => {
+describe.each(stores())("a stream of rows on %s", (store) => {
   let story: Story;
   let app: Served;
 
@@ -93,7 +94,7 @@ describe("a stream of rows", () => {
   }
 
   beforeAll(async () => {
-    story = await openStory("embedded", { flats: FLATS });
+    story = await openStory(store, { flats: FLATS });
     app = await story.serve();
     await app.ready();
     for (const times of [1, 2]) {
@@ -107,10 +108,7 @@ describe("a stream of rows", () => {
       await move(app, "flats", "promote", { version: 1, force: true });
     }
   }, 180_000);
-  afterAll(async () => {
-    await endAll();
-    await story.close();
-  });
+  afterAll(() => story.close());
 
   test(`${ROWS} rows in the memory of a few, by one version`, async () => {
     const first = await predict();

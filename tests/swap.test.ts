@@ -20,9 +20,10 @@ import {
   openSlot,
   settled,
 } from "./ask.ts";
-import { freshDatabase, openOutside, predict as outside, register } from "./outside.ts";
+import { openOutside, predict as outside, register } from "./outside.ts";
 import { asJson, type Served } from "./served.ts";
-import { openStory, stores, tell } from "./story.ts";
+import { hasServices, only, openStores, stores } from "./stores.ts";
+import { openStory } from "./story.ts";
 
 const VERSIONS = 3;
 const SWAPS = 20;
@@ -34,7 +35,7 @@ const GROWTH_BYTES = 150e6;
 
 type Prediction = v.InferOutput<typeof predictAnswer>;
 
-test.concurrent.each(stores("swap.test.ts"))(
+test.concurrent.each(stores())(
   "twenty swaps under load on %s",
   async (store) => {
     const story = await openStory(store);
@@ -85,7 +86,6 @@ test.concurrent.each(stores("swap.test.ts"))(
       const { items } = await askHistory(app, "btc");
       expect(items.slice(0, moved.length).map((row) => row.to)).toEqual(moved.toReversed());
       expect(await app.stop()).toBe(0);
-      tell("swap.test.ts", store);
     } finally {
       await story.close();
     }
@@ -99,62 +99,63 @@ const TREES = 200;
 const CALLERS = 4;
 /** A slope can be told only over many: at first the heap finds its size. */
 const SLOPE_BYTES = MANY < 500 ? Number.POSITIVE_INFINITY : 100_000;
-/** The embedded database grows with what is written to it, and would hide what is looked for. */
-const SERVER = process.env["SLUICE_TEST_DATABASE_URL"] ?? "";
+const WHY = "the embedded database grows with what is written, and would hide a leak";
 
-test.concurrent(`${MANY} swaps of large files under load`, async () => {
-  const database = SERVER === "" ? null : await freshDatabase(SERVER);
-  const story = openOutside(database === null ? {} : { DATABASE_URL: database.url });
-  try {
-    const app = await story.start();
-    for (let seed = 1; seed <= VERSIONS; seed++) await register(app, "big", bigFile(seed));
-    const rows = [0, 1, 2].map((row) => bigRow(row));
-    const known = new Map<number, string>();
-    for (let version = 1; version <= VERSIONS; version++) {
-      known.set(version, told(await outside(app, `big@${version}`, rows)));
-    }
-    expect(new Set(known.values()).size).toBe(VERSIONS);
-    await move(app, "big", "promote", { version: 1 });
-
-    let isOver = false;
-    let answers = 0;
-    const failures: string[] = [];
-    const callers = Array.from({ length: CALLERS }, async () => {
-      while (!isOver) {
-        try {
-          const answer = await outside(app, "big", rows);
-          answers++;
-          if (told(answer) !== known.get(answer.model.version)) failures.push(told(answer));
-        } catch (thrown) {
-          failures.push(String(thrown));
-        }
+test.concurrent.if(hasServices)(
+  `${MANY} swaps of large files under load ${only("services", WHY)}`,
+  async () => {
+    const story = openOutside(await openStores("services"));
+    try {
+      const app = await story.start();
+      for (let seed = 1; seed <= VERSIONS; seed++) await register(app, "big", bigFile(seed));
+      const rows = [0, 1, 2].map((row) => bigRow(row));
+      const known = new Map<number, string>();
+      for (let version = 1; version <= VERSIONS; version++) {
+        known.set(version, told(await outside(app, `big@${version}`, rows)));
       }
-    });
-    const memory: number[] = [];
-    for (let swap = 1; swap <= MANY; swap++) {
-      const version = (swap % VERSIONS) + 1;
-      expect((await move(app, "big", "promote", { version })).changed).toBe(true);
-      // Who promotes and asks then is answered by the new one.
-      expect((await outside(app, "big", rows)).model.version).toBe(version);
-      memory.push(app.residentBytes());
+      expect(new Set(known.values()).size).toBe(VERSIONS);
+      await move(app, "big", "promote", { version: 1 });
+
+      let isOver = false;
+      let answers = 0;
+      const failures: string[] = [];
+      const callers = Array.from({ length: CALLERS }, async () => {
+        while (!isOver) {
+          try {
+            const answer = await outside(app, "big", rows);
+            answers++;
+            if (told(answer) !== known.get(answer.model.version)) failures.push(told(answer));
+          } catch (thrown) {
+            failures.push(String(thrown));
+          }
+        }
+      });
+      const memory: number[] = [];
+      for (let swap = 1; swap <= MANY; swap++) {
+        const version = (swap % VERSIONS) + 1;
+        expect((await move(app, "big", "promote", { version })).changed).toBe(true);
+        // Who promotes and asks then is answered by the new one.
+        expect((await outside(app, "big", rows)).model.version).toBe(version);
+        memory.push(app.residentBytes());
+      }
+      isOver = true;
+      await Promise.all(callers);
+      const slope = slopeOf(memory.slice(Math.floor(MANY / 3)));
+      console.log(
+        `${MANY} swaps: ${answers} answers, ${failures.length} failed or wrong, memory ` +
+          `${tenths(memory).join(", ")} MB, ${(slope / 1e3).toFixed(1)} kB a swap`,
+      );
+      expect(failures).toEqual([]);
+      expect(answers).toBeGreaterThan(MANY);
+      expect(slope).toBeLessThan(SLOPE_BYTES);
+      expect(memory.at(-1)! - memory[0]!).toBeLessThan(GROWTH_BYTES);
+      expect(await app.stop()).toBe(0);
+    } finally {
+      await story.close();
     }
-    isOver = true;
-    await Promise.all(callers);
-    const slope = slopeOf(memory.slice(Math.floor(MANY / 3)));
-    console.log(
-      `${MANY} swaps: ${answers} answers, ${failures.length} failed or wrong, memory ` +
-        `${tenths(memory).join(", ")} MB, ${(slope / 1e3).toFixed(1)} kB a swap`,
-    );
-    expect(failures).toEqual([]);
-    expect(answers).toBeGreaterThan(MANY);
-    expect(slope).toBeLessThan(SLOPE_BYTES);
-    expect(memory.at(-1)! - memory[0]!).toBeLessThan(GROWTH_BYTES);
-    expect(await app.stop()).toBe(0);
-  } finally {
-    await story.close();
-    await database?.close();
-  }
-}, 1_200_000);
+  },
+  1_200_000,
+);
 
 const COLUMNS = columns(10, 4);
 
