@@ -1,23 +1,18 @@
 /*
  * Makes build/assets: what the program carries besides its own code, zstd-compressed: ONNX
- * Runtime for this platform, PGlite's parts, the image of an empty database cluster, the script of
- * the page at /docs, and the compiled kernels of training.
+ * Runtime for this platform, PGlite's parts, the image of a new database, the script of the page at
+ * /docs, and the compiled kernels of training.
  * Does nothing when they are there already for the same package versions.
  */
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { constants, zstdCompress } from "node:zlib";
-import { PGlite } from "@electric-sql/pglite";
+import { makeCluster } from "./cluster.ts";
 import { makeKernels } from "./kernels.ts";
 
 const compress = promisify(zstdCompress);
-const strongest = {
-  [constants.ZSTD_c_compressionLevel]: 22,
-  // The cluster holds each system catalogue three times, further apart than the usual window.
-  [constants.ZSTD_c_windowLog]: 27,
-  [constants.ZSTD_c_enableLongDistanceMatching]: 1,
-};
+const strongest = { [constants.ZSTD_c_compressionLevel]: 22 };
 
 const root = join(import.meta.dir, "..");
 const folder = join(root, "build", "assets");
@@ -49,6 +44,7 @@ const stamp = JSON.stringify({
 const stampFile = join(folder, "stamp.json");
 if ((await readFile(stampFile, "utf8").catch(() => "")) !== stamp) await make();
 await makeKernels();
+await makeCluster();
 
 async function make(): Promise<void> {
   const aside = `${folder}.tmp-${process.pid}`;
@@ -57,7 +53,7 @@ async function make(): Promise<void> {
   const files = Object.entries(sources).map(async ([name, path]) =>
     pack(aside, name, await readFile(path)),
   );
-  await Promise.all([...files, clusterImage().then((bytes) => pack(aside, "cluster.tar", bytes))]);
+  await Promise.all(files);
   await writeFile(join(aside, "stamp.json"), stamp);
   await rm(folder, { recursive: true, force: true });
   await rename(aside, folder);
@@ -69,12 +65,4 @@ async function pack(aside: string, name: string, bytes: Uint8Array): Promise<voi
   await writeFile(join(aside, `${name}.zst`), packed);
   const mb = (n: number) => (n / 1e6).toFixed(1);
   console.log(`assets: ${name} ${mb(bytes.length)} -> ${mb(packed.length)} MB`);
-}
-
-/** An initialised, empty cluster: opening it costs a fraction of what initdb does. */
-async function clusterImage(): Promise<Uint8Array> {
-  const database = await PGlite.create();
-  const image = await database.dumpDataDir("none");
-  await database.close();
-  return new Uint8Array(await image.arrayBuffer());
 }

@@ -3,9 +3,10 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
-import { type Database, openMemory } from "../store/database.ts";
+import type { Database } from "../store/database.ts";
 import { migrate } from "../store/migrate.ts";
 import { makeTableStore } from "../store/tables.ts";
+import { openScratch } from "../store/testing.ts";
 import { SMALL, tableModel } from "../table/fixture.ts";
 import { makeImports } from "../table/import.ts";
 import { type App, makeApp } from "./app.ts";
@@ -22,7 +23,7 @@ let services: HttpServices;
 let app: App;
 const world = makeWorld();
 beforeAll(async () => {
-  database = await openMemory();
+  database = await openScratch();
   await migrate(database);
   services = {
     ...servicesOf(world),

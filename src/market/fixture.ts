@@ -3,8 +3,8 @@
  * process that serves them, and a store in memory.
  */
 import { type CandleStore, makeCandleStore } from "../store/candles.ts";
-import { openMemory } from "../store/database.ts";
 import { migrate } from "../store/migrate.ts";
+import { openScratch } from "../store/testing.ts";
 import { type Candle, type Instant, UNIT_MS } from "../types.ts";
 import type { Client } from "./client.ts";
 
@@ -58,7 +58,7 @@ export const range = (from: number, to: number): number[] =>
 
 /** A store over an empty database in memory; `close` it when done. */
 export async function memoryStore(): Promise<{ store: CandleStore; close(): Promise<void> }> {
-  const database = await openMemory();
+  const database = await openScratch();
   await migrate(database);
   return { store: makeCandleStore(database), close: () => database.close() };
 }

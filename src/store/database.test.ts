@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { SluiceError } from "../errors.ts";
-import { type Database, openEmbedded, openMemory, openPostgres } from "./database.ts";
-import { testDatabases } from "./testing.ts";
+import { type Database, openEmbedded, openPostgres } from "./database.ts";
+import { openScratch, testDatabases } from "./testing.ts";
 
 let root: string;
 beforeAll(async () => {
@@ -188,7 +188,7 @@ describe("a database that does not answer", () => {
   };
 
   test("because it was closed", async () => {
-    const database = await openMemory();
+    const database = await openScratch();
     await database.close();
     const error = await refusal(database.ping());
     expect(error).toMatchObject({ code: "database_unreachable", status: 503, retryAfter: 5 });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
-import { type Database, openMemory } from "./database.ts";
+import type { Database } from "./database.ts";
 import { schemaDrift, schemaVersion } from "./drift.ts";
-import { testDatabases } from "./testing.ts";
+import { openBare, testDatabases } from "./testing.ts";
 
 const NONE = { missing: [], changed: [], unknown: [] };
 
@@ -59,7 +59,7 @@ describe.each(testDatabases())("drift on $name", ({ open }) => {
 });
 
 test("a database without any migration says so", async () => {
-  const database = await openMemory();
+  const database = await openBare();
   try {
     const { applied, missing } = await schemaVersion(database);
     expect(applied).toBeNull();

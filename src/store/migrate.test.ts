@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import { SluiceError } from "../errors.ts";
-import { type Database, openMemory, openPostgres } from "./database.ts";
+import { type Database, openPostgres } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { type Migration, migrations } from "./migrations.ts";
 import * as schema from "./schema.ts";
-import { testDatabases } from "./testing.ts";
+import { openBare, testDatabases } from "./testing.ts";
 
 const serverUrl = process.env["SLUICE_TEST_DATABASE_URL"];
 const drizzle = join(import.meta.dir, "../../drizzle");
@@ -50,7 +50,7 @@ describe("the list", () => {
 describe("in the embedded database", () => {
   let database: Database;
   beforeAll(async () => {
-    database = await openMemory();
+    database = await openBare();
   });
   afterAll(() => database.close());
 

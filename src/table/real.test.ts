@@ -6,9 +6,9 @@ import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { readModels, type TableFile } from "../models.ts";
-import { openMemory } from "../store/database.ts";
 import { migrate } from "../store/migrate.ts";
 import { makeTableStore } from "../store/tables.ts";
+import { openScratch } from "../store/testing.ts";
 import { checkTable } from "./checks.ts";
 import { pieces } from "./fixture.ts";
 import { makeImports } from "./import.ts";
@@ -19,7 +19,7 @@ if (!present) console.log("skipped: 1 test of tables on the real Adult files, no
 
 test.skipIf(!present)("income, from its files to rows that may be learned from", async () => {
   const model = readModels(null).get("income") as TableFile;
-  const database = await openMemory();
+  const database = await openScratch();
   try {
     await migrate(database);
     const imports = makeImports({ store: makeTableStore(database), clock: { now: () => 1 } });
