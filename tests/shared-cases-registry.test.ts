@@ -98,18 +98,17 @@ describe.each(told)("promotions on %s (R1)", (store) => {
     const [first] = replicas;
     await first!.promote({ name: "btc", version: 21, expected: null, ...why });
 
-    let lost = 0;
-    /** Goes on with the champion of now until it has won, as the answer of a loser says. */
+    const losers: number[] = [];
+    /** One expects the champion of before; who loses is told, and insists. */
     const contend = async (version: number) => {
-      const { promote, champion } = replicas[version % replicas.length]!;
-      for (let expected = 21; ; expected = (await champion("btc"))!.version) {
-        try {
-          return await promote({ name: "btc", version, expected, ...why });
-        } catch (thrown) {
-          expect(thrown).toBeInstanceOf(SluiceError);
-          expect(thrown).toMatchObject({ code: "not_the_champion", status: 409 });
-          lost++;
-        }
+      const { promote } = replicas[version % replicas.length]!;
+      try {
+        return await promote({ name: "btc", version, expected: 21, ...why });
+      } catch (thrown) {
+        expect(thrown).toBeInstanceOf(SluiceError);
+        expect(thrown).toMatchObject({ code: "not_the_champion", status: 409 });
+        losers.push(version);
+        return promote({ name: "btc", version, ...why });
       }
     };
     const seen: number[] = [];
@@ -126,8 +125,8 @@ describe.each(told)("promotions on %s (R1)", (store) => {
 
     expect([...counts]).toEqual([1]);
     expect(moved.every(({ changed }) => changed)).toBe(true);
-    // In the first round one of the twenty wins.
-    expect(lost).toBeGreaterThanOrEqual(19);
+    // Of the twenty that expect the same champion one wins.
+    expect(losers).toHaveLength(19);
     const history = (await first!.history("btc", "champion")).toReversed();
     expect(history.map(({ id }) => id)).toEqual(
       history.map(({ id }) => id).toSorted((a, b) => a - b),
@@ -187,13 +186,20 @@ function inMemory(): Objects {
     list: async function* () {
       yield* held.keys();
     },
+    stage: () => Promise.reject(new Error("Nothing comes in pieces here.")),
+    aside: async () => null,
+    size: async (digest) => held.get(digest)!.length,
+    read: async function* (digest) {
+      yield held.get(digest)!;
+    },
+    direct: null,
   };
 }
 
 describe.each(told)("from trained bytes to a version on %s (R3)", (store) => {
   const bytes = crypto.getRandomValues(new Uint8Array(4_000_000));
   let open: OpenPlace;
-  let database: Database;
+  let database: Database | null = null;
   let registry: Registry;
   beforeAll(async () => {
     open = await openPlace(store);
@@ -202,6 +208,12 @@ describe.each(told)("from trained bytes to a version on %s (R3)", (store) => {
     await database?.close();
     await open.close();
   });
+  /** Opened when the processes that are killed have ended: an embedded one is one process's. */
+  const opened = async (): Promise<Database> => {
+    database ??= await databaseIn(open.place);
+    registry = registryOver(database, objectsIn(open.place));
+    return database;
+  };
 
   /** Nothing is left of a model but its failed trainings; another try gets the first version. */
   async function expectNothing(name: string, code: string, work: Promise<unknown>): Promise<void> {
@@ -237,9 +249,7 @@ describe.each(told)("from trained bytes to a version on %s (R3)", (store) => {
     proxy?.close();
     await victim("stored", place).killed();
 
-    database = await databaseIn(place);
-    registry = registryOver(database, objectsIn(place));
-    const runs = makePipelineRuns(database, clock);
+    const runs = makePipelineRuns(await opened(), clock);
     const { tracking, versions } = registry;
     expect(await versions.models()).toEqual([]);
     const lost = await runs.freeLost(() => true);
@@ -260,9 +270,9 @@ describe.each(told)("from trained bytes to a version on %s (R3)", (store) => {
   }, 180_000);
 
   /** The stores, with bytes that are damaged right after they were written and read back. */
-  const damaged = (damage: (digest: string) => Promise<unknown>): Registry => {
+  const damaged = async (damage: (digest: string) => Promise<unknown>): Promise<Registry> => {
     const objects = objectsIn(open.place);
-    return registryOver(database, {
+    return registryOver(await opened(), {
       ...objects,
       put: async (given) => {
         const digest = await objects.put(given);
@@ -281,24 +291,25 @@ describe.each(told)("from trained bytes to a version on %s (R3)", (store) => {
       ["gone", "object_missing", null],
     ] as const;
     for (const [name, code, left] of faults) {
-      const faulty = damaged((digest) => overwrite(open.place, digest, left));
+      const faulty = await damaged((digest) => overwrite(open.place, digest, left));
       await expectNothing(name, code, train(faulty, name, bytes));
     }
   }, 180_000);
 
   test("no bucket, no folder, an upload that breaks off: the same, and no wait for ever", async () => {
     const { place } = open;
+    const there = await opened();
     const unreachable = "object_store_unreachable";
     if (place.s3 === null) {
       const file = join(place.folder, "a-file");
       writeFileSync(file, "");
-      const faulty = registryOver(database, folderObjects(file));
+      const faulty = registryOver(there, folderObjects(file));
       await expectNothing("no-folder", unreachable, train(faulty, "no-folder", bytes));
       return;
     }
     const proxy = await openStall(new URL(place.s3.endpoint));
     try {
-      const faulty = registryOver(database, s3Objects({ ...place.s3, endpoint: proxy.url }));
+      const faulty = registryOver(there, s3Objects({ ...place.s3, endpoint: proxy.url }));
       const work = train(faulty, "broken-off", bytes);
       await until(proxy.isStalled, 60_000, "it uploads", 1);
       proxy.cut();
@@ -309,7 +320,7 @@ describe.each(told)("from trained bytes to a version on %s (R3)", (store) => {
     // The bucket goes while the program knows that it was there.
     const client = clientOf(place);
     const bucket = { ...place.s3, bucket: `${place.s3.bucket}-gone` };
-    registry = registryOver(database, s3Objects(bucket));
+    registry = registryOver(there, s3Objects(bucket));
     const { version } = await train(registry, "before", bytesOf("before"));
     await client.removeObject(bucket.bucket, keyOf(version.digest));
     await client.removeBucket(bucket.bucket);

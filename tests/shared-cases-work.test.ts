@@ -85,7 +85,7 @@ describe.each([...stores()])("fifty trainings at the same instant on %s", (store
       );
       expect(new Set(asked).size).toBe(RUNS);
       const { runs } = replicas[0]!;
-      await until(async () => (await runs.open()).length === 0, 60_000, "all have ended", 20);
+      await until(async () => (await runs.open()).length === 0, 120_000, "all have ended", 100);
       const ended = await Promise.all(asked.map((id) => runs.run(id)));
       for (const run of ended) expect(run).toMatchObject({ status: "succeeded", attempts: 1 });
       expect(worked.map(({ run }) => run).toSorted()).toEqual(asked.toSorted());
@@ -94,5 +94,5 @@ describe.each([...stores()])("fifty trainings at the same instant on %s", (store
     } finally {
       for (const { close } of replicas) await close();
     }
-  }, 90_000);
+  }, 180_000);
 });

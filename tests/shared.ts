@@ -6,9 +6,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { S3Config } from "../src/config.ts";
-import { type Database, openEmbedded, openMemory, openPostgres } from "../src/store/database.ts";
+import { type Database, openEmbedded, openPostgres } from "../src/store/database.ts";
 import { migrate } from "../src/store/migrate.ts";
 import { folderObjects, type Objects, s3Objects } from "../src/store/objects.ts";
+import { openScratch } from "../src/store/testing.ts";
 import { openStores, type StoreName } from "./stores.ts";
 
 /** Where a database and objects are, in a form that another process can be given. */
@@ -63,7 +64,7 @@ export interface OpenDatabases {
 /** One migrated database, opened `many` times; an embedded one cannot be opened twice. */
 export async function openDatabases(store: StoreName, many: number): Promise<OpenDatabases> {
   const { databaseUrl, close } = await openStores(store);
-  const open = async () => (databaseUrl === null ? openMemory() : openPostgres(databaseUrl));
+  const open = async () => (databaseUrl === null ? openScratch() : openPostgres(databaseUrl));
   const first = await open();
   await migrate(first);
   const more = databaseUrl === null ? 0 : many - 1;

@@ -336,10 +336,13 @@ describe.each(testDatabases())("reconcile on $name", ({ open }) => {
     const restarted = makePipelineRuns(database, clock);
     queue.sent.length = 0;
     now = T(7) + 60_000;
-    await reconcile(deps({ models: changed, runs: restarted }));
+    // One of a pipeline at a time, the oldest first: each is told of when those before have ended.
     for (const run of asked) {
+      await reconcile(deps({ models: changed, runs: restarted }));
       expect((await runs.run(run.id))?.status).toBe("queued");
       expect(queue.sent).toContain(run.id);
+      if (run === asked[0]) expect(queue.sent).not.toContain(asked[1]!.id);
+      await runs.finish((await runs.claim(run.id, "worker"))!, "succeeded");
     }
     // The scheduled run is that of the new pattern: midnight.
     expect(await slotsOf("btc")).toContainEqual([6, "queued"]);

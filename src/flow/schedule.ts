@@ -69,8 +69,20 @@ export async function reconcile(deps: ScheduleDeps): Promise<void> {
       await requestDue(model, now, deps);
     }
   }
-  for (const run of await runs.open()) if (run.status === "queued") await queue.send(run);
+  for (const run of nextOfEach(await runs.open())) await queue.send(run);
   await deps.tidy();
+}
+
+/**
+ * The oldest queued run of each pipeline, of open ones oldest first. One of a pipeline runs at a
+ * time, so messages of the others would be taken for nothing; whoever ends a run looks again.
+ */
+export function nextOfEach(open: readonly PipelineRun[]): Iterable<PipelineRun> {
+  const next = new Map<string, PipelineRun>();
+  for (const run of open) {
+    if (run.status === "queued" && !next.has(run.pipeline)) next.set(run.pipeline, run);
+  }
+  return next.values();
 }
 
 async function requestDue(model: ModelFile, now: Instant, deps: ScheduleDeps): Promise<void> {
@@ -95,6 +107,8 @@ export interface Schedule {
 }
 
 const SAFETY_MS = 60_000;
+/** After a look that failed, most likely because the database was away for a moment. */
+const AGAIN_MS = 5_000;
 
 /** Wakes at each cron tick plus grace, once a minute, and on request. */
 export function startSchedule(deps: ScheduleDeps): Schedule {
@@ -110,7 +124,10 @@ export function startSchedule(deps: ScheduleDeps): Schedule {
       return;
     }
     running = reconcile(deps)
-      .catch((thrown) => deps.log.error("reconcile_failed", { reason: reasonOf(thrown) }))
+      .catch((thrown) => {
+        deps.log.error("reconcile_failed", { reason: reasonOf(thrown) });
+        wakeAfter(AGAIN_MS);
+      })
       .finally(() => {
         running = null;
         if (again) {
@@ -120,11 +137,12 @@ export function startSchedule(deps: ScheduleDeps): Schedule {
       });
   }
 
-  function afterGrace(): void {
+  function wakeAfter(ms: number): void {
+    if (stopped) return;
     const timer = setTimeout(() => {
       timers.delete(timer);
       wake();
-    }, CLOSE_GRACE_MS + 200);
+    }, ms);
     timers.add(timer);
   }
 
@@ -132,7 +150,8 @@ export function startSchedule(deps: ScheduleDeps): Schedule {
     [...deps.models.values()].flatMap(({ schedule }) => schedule?.cron ?? []),
   );
   const crons = [...patterns].map(
-    (pattern) => new Cron(pattern, { timezone: "UTC", catch: true }, afterGrace),
+    (pattern) =>
+      new Cron(pattern, { timezone: "UTC", catch: true }, () => wakeAfter(CLOSE_GRACE_MS + 200)),
   );
   const safety = setInterval(wake, SAFETY_MS);
   wake();

@@ -9,6 +9,7 @@ import { UNIT_MS } from "../types.ts";
 import { isDead } from "./holder.ts";
 import type { PipelineStep, StepContext } from "./pipeline.ts";
 import { openQueue, type Queue } from "./queue.ts";
+import { nextOfEach } from "./schedule.ts";
 import { startWorker, type Worker } from "./worker.ts";
 
 const T = (n: number) => Date.parse("2025-07-01T00:00:00Z") + n * UNIT_MS;
@@ -61,7 +62,7 @@ describe.each(testDatabases())("queue and workers on $name", ({ name, open }) =>
       },
     };
     const sendQueued = async () => {
-      for (const run of await runs.open()) if (run.status === "queued") await queue.send(run);
+      for (const run of nextOfEach(await runs.open())) await queue.send(run);
     };
     const ended: string[] = [];
     const worker = await startWorker({
@@ -99,7 +100,9 @@ describe.each(testDatabases())("queue and workers on $name", ({ name, open }) =>
         expect(busy.has(run.pipeline)).toBe(false);
         busy.add(run.pipeline);
         most = Math.max(most, ++atOnce);
-        await Bun.sleep(15);
+        // Those beside go on until they have met another, however busy the machine is.
+        if (run.pipeline === "btc") await Bun.sleep(15);
+        else await until(() => most > 1).catch(() => {});
         atOnce -= 1;
         busy.delete(run.pipeline);
       },
@@ -109,12 +112,12 @@ describe.each(testDatabases())("queue and workers on $name", ({ name, open }) =>
     for (let i = 0; i < many; i++) list.push(await request("btc"));
     for (const pipeline of ["eth", "ada", "doge"]) list.push(await request(pipeline));
     await sendQueued();
-    await until(() => allDone(list), 25_000);
+    await until(() => allDone(list), 60_000);
     expect(worked.sort()).toEqual(list.map((run) => run.id).sort());
     expect([...new Set(ended)].sort()).toEqual([...worked].sort());
     for (const run of list) expect((await runs.run(run.id))?.attempts).toBe(1);
     expect(most).toBeGreaterThan(1);
-  });
+  }, 90_000);
 
   test("told of often, by two processes, each run is worked on once or left alone", async () => {
     worked.length = 0;
