@@ -37,7 +37,10 @@ export interface App {
   stop(): Promise<void>;
 }
 
+/** From the signal on, so that it is over within the ten seconds that supervisors give. */
 const STOP_GRACE_MS = 8_000;
+/** After a drain that took all of that. */
+const LEAST_GRACE_MS = 2_000;
 const READY_POLL_MS = 100;
 
 /** Starts everything; resolves when it listens, with the services still opening behind it. */
@@ -61,11 +64,17 @@ export async function startApp(options: StartOptions): Promise<App> {
 
   const { promise: stopped, resolve: exit } = Promise.withResolvers<number>();
   let stopping: Promise<void> | null = null;
-  const stop = (code = 0): Promise<void> => {
+  const hurry = Promise.withResolvers<void>();
+  const stop = (code = 0, drainMs = 0): Promise<void> => {
     stopping ??= (async () => {
-      log.info("stopping");
+      // Who answers nothing has nobody to send elsewhere.
+      const drains = services === null || config.role === "worker" ? 0 : drainMs;
+      log.info("stopping", { drain_ms: drains });
+      server.leave();
       // First no new requests and no new work, then what is under way, then what it stands on.
-      const quiet = server.stop(STOP_GRACE_MS);
+      const quiet = Promise.race([Bun.sleep(drains), hurry.promise]).then(() =>
+        server.stop(Math.max(STOP_GRACE_MS - drains, LEAST_GRACE_MS)),
+      );
       // A start under way is let come to its end: half-open stores could not be closed.
       await Promise.race([started.catch(() => {}), Bun.sleep(STOP_GRACE_MS)]);
       await services?.stop();
@@ -102,9 +111,14 @@ export async function startApp(options: StartOptions): Promise<App> {
   // Whoever does not wait for it need not be told that it will not come.
   ready.catch(() => {});
 
-  const handleSignal = () => void stop(0);
-  process.once("SIGTERM", handleSignal);
-  process.once("SIGINT", handleSignal);
+  const terminate = () => void stop(0, config.drainMs);
+  // Who presses Ctrl-C waits for it.
+  const interrupt = () => {
+    hurry.resolve();
+    void stop(0);
+  };
+  process.once("SIGTERM", terminate);
+  process.once("SIGINT", interrupt);
   return {
     url: server.url,
     adminToken,
@@ -112,8 +126,8 @@ export async function startApp(options: StartOptions): Promise<App> {
     ready,
     stopped,
     stop: async () => {
-      process.off("SIGTERM", handleSignal);
-      process.off("SIGINT", handleSignal);
+      process.off("SIGTERM", terminate);
+      process.off("SIGINT", interrupt);
       await stop(0);
     },
   };

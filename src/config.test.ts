@@ -47,6 +47,7 @@ describe("defaults", () => {
     clock: "system",
     modelsFolder: null,
     role: "all",
+    drainMs: 0,
     log: "json",
     open: ["read", "predict"],
     accessLog: "errors",
@@ -102,8 +103,8 @@ describe("good values", () => {
     [{ SLUICE_PORT: "0" }, { port: 0 }],
     [{ SLUICE_PORT: "65535" }, { port: 65_535 }],
     [{ SLUICE_ADMIN_TOKEN: "0123456789abcdef" }, { adminToken: "0123456789abcdef" }],
-    [{ DATABASE_URL: "postgres://u:p@h/d" }, { databaseUrl: "postgres://u:p@h/d" }],
-    [{ DATABASE_URL: "postgresql://h/d" }, { databaseUrl: "postgresql://h/d" }],
+    [{ DATABASE_URL: "postgres://u:p@h/d" }, { databaseUrl: "postgres://u:p@h/d", drainMs: 3_000 }],
+    [{ DATABASE_URL: "postgresql://h/d" }, { databaseUrl: "postgresql://h/d", drainMs: 3_000 }],
     [{ REDIS_URL: "redis://:p@h:6379/1" }, { redisUrl: "redis://:p@h:6379/1" }],
     [{ REDIS_URL: "rediss://h" }, { redisUrl: "rediss://h" }],
     [{ UPBIT_URL: "http://127.0.0.1:9/" }, { upbitUrl: "http://127.0.0.1:9" }],
@@ -112,6 +113,11 @@ describe("good values", () => {
     [{ SLUICE_MODELS: "models" }, { modelsFolder: resolve("models") }],
     [{ SLUICE_ROLE: "web" }, { role: "web" }],
     [{ SLUICE_ROLE: "worker" }, { role: "worker" }],
+    [{ SLUICE_DRAIN: "20" }, { drainMs: 20_000 }],
+    [
+      { DATABASE_URL: "postgres://h/d", SLUICE_DRAIN: "0" },
+      { databaseUrl: "postgres://h/d", drainMs: 0 },
+    ],
     [{ SLUICE_OPEN: "track" }, { open: ["track"] }],
     [{ SLUICE_OPEN: " read , predict,track," }, { open: ["read", "predict", "track"] }],
   ];
@@ -182,6 +188,10 @@ describe("good values", () => {
       ...s3,
       region: "ap-northeast-2",
     });
+    const publicEndpoint = "https://s3.example.org";
+    expect(readConfig({ ...S3, S3_PUBLIC_ENDPOINT: publicEndpoint }, false).s3).toEqual({
+      ...{ ...s3, region: "us-east-1", publicEndpoint },
+    });
   });
 
   test("what is open by default depends on who can reach the address", () => {
@@ -215,6 +225,7 @@ describe("bad values", () => {
     ["SLUICE_PORT", "0x50", "0 to 65535"],
     ["SLUICE_CLOCK", "utc", "system or exchange"],
     ["SLUICE_ROLE", "leader", "all, web or worker"],
+    ["SLUICE_DRAIN", "601", "a whole number from 0 to 600"],
     ["SLUICE_LOG", "xml", "pretty or json"],
     ["SLUICE_OPEN", "everything", "read, predict, track"],
     ["SLUICE_OPEN", "read,admin", "read, predict, track"],

@@ -105,6 +105,7 @@ const schema = v.object({
   S3_ACCESS_KEY_ID: v.optional(v.pipe(v.string(), v.nonEmpty("expected a key id"))),
   S3_SECRET_ACCESS_KEY: v.optional(v.pipe(v.string(), v.nonEmpty("expected a secret"))),
   S3_REGION: v.optional(v.pipe(v.string(), v.nonEmpty("expected a region")), "us-east-1"),
+  S3_PUBLIC_ENDPOINT: v.optional(url(["http:", "https:"])),
   UPBIT_URL: v.optional(url(["http:", "https:"]), "https://api.upbit.com"),
   SLUICE_CLOCK: v.optional(
     v.picklist(["system", "exchange"], "expected system or exchange"),
@@ -115,6 +116,7 @@ const schema = v.object({
     v.picklist(["all", "web", "worker"], "expected all, web or worker"),
     "all",
   ),
+  SLUICE_DRAIN: v.optional(wholeNumber(0, 600)),
   SLUICE_LOG: v.optional(v.picklist(["pretty", "json"], "expected pretty or json")),
   SLUICE_OPEN: v.optional(openGroups),
   SLUICE_LOADED_MB: v.optional(wholeNumber(1, 1_000_000), "512"),
@@ -159,6 +161,8 @@ export interface S3Config {
   readonly accessKey: string;
   readonly secretKey: string;
   readonly region: string;
+  /** Where clients of the tracking protocol reach the same server, if they do. */
+  readonly publicEndpoint?: string;
 }
 
 /** How long rows are kept, in days, and how many versions of a model; null: for ever, all. */
@@ -201,6 +205,8 @@ export interface Config {
   readonly clock: "system" | "exchange";
   readonly modelsFolder: string | null;
   readonly role: "all" | "web" | "worker";
+  /** How long it still answers what comes after SIGTERM, while /readyz sends callers elsewhere. */
+  readonly drainMs: number;
   readonly log: "pretty" | "json";
   readonly open: readonly OpenGroup[];
   /** Which requests have a line in the log: none, those that failed or were slow, all. */
@@ -253,6 +259,7 @@ export function readConfig(environment: Environment, terminal: boolean): Config 
     clock: env.SLUICE_CLOCK,
     modelsFolder: env.SLUICE_MODELS === undefined ? null : resolve(env.SLUICE_MODELS),
     role: env.SLUICE_ROLE,
+    drainMs: (env.SLUICE_DRAIN ?? (env.DATABASE_URL === undefined ? 0 : DRAIN_SECONDS)) * 1_000,
     log: env.SLUICE_LOG ?? (terminal ? "pretty" : "json"),
     open: env.SLUICE_OPEN ?? (loopback ? ["read", "predict"] : []),
     accessLog: env.SLUICE_ACCESS_LOG,
@@ -287,6 +294,9 @@ export function readConfig(environment: Environment, terminal: boolean): Config 
     simulated: false,
   };
 }
+
+/** Where there may be others to answer, a balancer is given this long to learn of the stop. */
+const DRAIN_SECONDS = 3;
 
 const tracingOf = (env: v.InferOutput<typeof schema>): TracingConfig | null =>
   env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
@@ -355,6 +365,7 @@ const s3Of = (env: v.InferOutput<typeof schema>): S3Config | null =>
         accessKey: env.S3_ACCESS_KEY_ID ?? "",
         secretKey: env.S3_SECRET_ACCESS_KEY ?? "",
         region: env.S3_REGION,
+        ...(env.S3_PUBLIC_ENDPOINT === undefined ? {} : { publicEndpoint: env.S3_PUBLIC_ENDPOINT }),
       };
 
 function faultOf(issue: v.BaseIssue<unknown>, environment: Environment): Fault {

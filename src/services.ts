@@ -31,6 +31,7 @@ import { type ExchangeState, watchExchange } from "./market/watch.ts";
 import { type ModelFile, marketModels, modelTexts } from "./models.ts";
 import { publicConfig } from "./public-config.ts";
 import { makeForeign } from "./registry/foreign.ts";
+import { type Mlflow, makeMlflow } from "./registry/mlflow.ts";
 import { namedArtifacts } from "./registry/named.ts";
 import { makePromotion } from "./registry/promotion.ts";
 import { makeSweep } from "./registry/sweep.ts";
@@ -50,7 +51,7 @@ import { type Cache, memoryCache, redisCache } from "./store/cache.ts";
 import { makeCandleStore } from "./store/candles.ts";
 import type { Database } from "./store/database.ts";
 import { makeForecasts } from "./store/forecasts.ts";
-import { localNotices, redisNotices } from "./store/notices.ts";
+import { localNotices, type Notices, postgresNotices, redisNotices } from "./store/notices.ts";
 import { cachedObjects } from "./store/object-cache.ts";
 import { folderObjects, s3Objects } from "./store/objects.ts";
 import { makePipelineRuns } from "./store/pipeline-runs.ts";
@@ -123,13 +124,23 @@ function cacheOf({ cache, redisUrl }: Config, log: Log): Cache | null {
   return memoryCache(cache);
 }
 
+/** How replicas tell each other of moves. */
+function noticesOf({ redisUrl, databaseUrl }: Config, database: Database, log: Log): Notices {
+  if (redisUrl !== null) return redisNotices(redisUrl, log);
+  return databaseUrl === null ? localNotices() : postgresNotices(databaseUrl, database, log);
+}
+
 /** What was written aside and never renamed is nobody's any more after this. */
 const ASIDE_MS = 60 * 60_000;
 
-async function tidyFiles(config: Config): Promise<RemovedFiles> {
-  const objects = await removeAsides(objectsPath(config), ASIDE_MS);
-  const native = await removeAsides(nativePath(config), ASIDE_MS);
-  return { removed: objects.removed + native.removed, bytes: objects.bytes + native.bytes };
+async function tidyFiles(config: Config, uploads: Mlflow["uploads"]): Promise<RemovedFiles> {
+  const all = [
+    await removeAsides(objectsPath(config), ASIDE_MS),
+    await removeAsides(nativePath(config), ASIDE_MS),
+    await uploads.removeAbandoned(),
+  ];
+  const sum = (of: (one: RemovedFiles) => number) => all.reduce((total, one) => total + of(one), 0);
+  return { removed: sum((one) => one.removed), bytes: sum((one) => one.bytes) };
 }
 
 /** In exchange-clock mode looking is what moves the time. */
@@ -143,8 +154,11 @@ const TRAININGS = Math.min(3, Math.max(2, availableParallelism()));
 export async function openServices(deps: ServiceDeps): Promise<Services> {
   const { config, log, clock, models, database } = deps;
   const runtime = await loadRuntime(config.data);
-  const objects = config.s3 === null ? folderObjects(objectsPath(config)) : s3Objects(config.s3);
-  const notices = config.redisUrl === null ? localNotices() : redisNotices(config.redisUrl, log);
+  const objects =
+    config.s3 === null
+      ? folderObjects(objectsPath(config))
+      : s3Objects(config.s3, objectsPath(config));
+  const notices = noticesOf(config, database, log);
 
   const cache = cacheOf(config, log);
 
@@ -166,13 +180,14 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     ...{ database, objects, clock },
     check: (bytes, _, name) => check(bytes, name),
   });
-  const promotion = makePromotion({
-    database,
-    clock,
-    onMoved: async (name) => {
-      notices.publish(name);
-      await champions.refresh(name);
-    },
+  const onMoved = async (name: string) => {
+    notices.publish(name);
+    await champions.refresh(name);
+  };
+  const promotion = makePromotion({ database, clock, onMoved });
+  const mlflow = makeMlflow({
+    ...{ database, objects, clock, onMoved },
+    check: (bytes, _, name) => check(bytes, name),
   });
   const copies =
     config.s3 === null
@@ -207,10 +222,10 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     clock,
     collector,
     candles,
-    verify: (model) =>
+    verify: (model, now = clock.now()) =>
       Promise.all(
         [model.collect.market, ...model.collect.others].map((market) =>
-          verifyMarket(candles, market, { since: model.collect.since, now: clock.now() }),
+          verifyMarket(candles, market, { since: model.collect.since, now }),
         ),
       ),
     train: makeTrainer(trainer),
@@ -233,7 +248,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     ...{ clock, versions, trainings, sweep, log },
     limits: config.retain,
     removals: makeRemovals(database),
-    tidyFiles: () => tidyFiles(config),
+    tidyFiles: () => tidyFiles(config, mlflow.uploads),
   });
 
   let background: Background | null = null;
@@ -266,6 +281,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
       forecasts,
       candles,
       tracking,
+      mlflow,
       versions,
       promotion,
       runs,
@@ -279,6 +295,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
         ...{ models, steps, tableSteps },
         register: makeForeign({ database, tracking, versions }),
         tryVersion: async ({ name, digest }) => check(await objects.get(digest), name),
+        makeServable: mlflow.servable.makeServable,
       }),
       retention,
       sizes: rememberedSizes(

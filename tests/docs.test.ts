@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { makeProgram } from "../src/cli/program.ts";
 import { codes } from "../src/http/codes.ts";
+import { rpcs } from "../src/http/mlflow/index.ts";
 import { routes } from "../src/http/routes.ts";
 import { type MarketFile, parseModel } from "../src/models.ts";
 
@@ -101,6 +102,13 @@ test("api.md names every route", () => {
   expect(paths).toContain("/v1/models/{ref}/forecast");
   const missing = paths.filter((path) => !new RegExp(`${escaped(path)}[\`?]`).test(page));
   expect(missing).toEqual([]);
+});
+
+test("mlflow.md names every call", () => {
+  const page = pageOf("docs/mlflow.md");
+  const calls = [...new Set(rpcs.map(({ path }) => path))];
+  expect(calls).toContain("runs/create");
+  expect(calls.filter((path) => !page.includes(`\`${path}\``))).toEqual([]);
 });
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");

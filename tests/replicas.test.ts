@@ -16,7 +16,7 @@ import {
   openSlot,
   settled,
 } from "./ask.ts";
-import { type Served, until } from "./served.ts";
+import { LONG_MS, type Served, until } from "./served.ts";
 import { hasServices, only, stores } from "./stores.ts";
 import { MODELS, openStory } from "./story.ts";
 
@@ -106,6 +106,45 @@ describe.if(hasServices)(`two replicas ${only("services", "a folder is not share
       await story.close();
     }
   }, 900_000);
+});
+
+describe.if(hasServices)(`roles ${only("services", "a folder is not shared")}`, () => {
+  test("a web replica answers and runs nothing, a worker runs everything and answers nothing", async () => {
+    const story = await openStory("services");
+    try {
+      const web = await story.serve({ env: { SLUICE_ROLE: "web" } });
+      await until(async () => (await web.fetch("/v1/models")).ok, LONG_MS, "the web replica is up");
+      const asked = await web.post<{ id: string }>("/admin/pipelines/btc/runs");
+      // Time enough to have begun, were it to.
+      await Bun.sleep(3_000);
+      expect(await askPipelineRun(web, "btc", asked.id)).toMatchObject({ status: "queued" });
+      expect((await askPipelineRuns(web, "eth")).items).toEqual([]);
+      expect((await web.fetch("/readyz")).status).toBe(503);
+
+      const worker = await story.serve({ args: ["worker"] });
+      await Promise.all([web.ready(), worker.ready()]);
+      await settled(web, openSlot(story));
+      const { run } = await web.post<{ run: string }>("/admin/models/eth/retrain");
+      expect(await ended(web, "eth", run)).toMatchObject({ kind: "retrain", status: "succeeded" });
+      story.exchange.advance(UNIT_MS);
+      await settled(web, openSlot(story));
+      expect([...startsIn(worker)]).toEqual(expect.arrayContaining([asked.id, run]));
+      expect(startsIn(worker).size).toBe(2 * MODELS.length + 1);
+      expect(startsIn(web).size).toBe(0);
+
+      // What the worker promoted, the web replica serves; the worker has no route for it.
+      expect((await askForecast(web, "btc")).model.version).toBeGreaterThan(0);
+      for (const path of ["/v1/models/btc/forecast", "/v1/models", "/admin/tokens"]) {
+        expect([path, (await worker.fetch(path)).status]).toEqual([path, 404]);
+      }
+      for (const path of ["/healthz", "/readyz", "/metrics"]) {
+        expect([path, (await worker.fetch(path)).status]).toEqual([path, 200]);
+      }
+      expect(await Promise.all([web.stop(), worker.stop()])).toEqual([0, 0]);
+    } finally {
+      await story.close();
+    }
+  }, 480_000);
 });
 
 /** The pipeline runs that a process has claimed, by its log. */

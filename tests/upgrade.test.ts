@@ -47,8 +47,11 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 /** The rows are what matters here: their artifacts are nowhere. */
 const none = {
   has: async () => false,
-  get: () => Promise.reject(new Error("There is none.")),
-  put: () => Promise.reject(new Error("There is none.")),
+  size: () => Promise.reject(new Error("There is none.")),
+  read: () => {
+    throw new Error("There is none.");
+  },
+  stage: () => Promise.reject(new Error("There is none.")),
 };
 
 async function writeBackup(database: Database, path: string): Promise<void> {

@@ -43,6 +43,8 @@ const check = v.strictObject({
   ok: v.boolean(),
   detail: text,
   since: v.optional(time),
+  /** Of `aliases`: how old this replica's view of them is; null before the first reading. */
+  age_seconds: v.optional(nullable(real)),
   blocking: v.optional(v.boolean()),
 });
 export const readyAnswer = answer({ status: v.literal("ready"), checks: v.array(check) });
@@ -141,6 +143,7 @@ export const forecastAnswer = answer({ ...forecast, ...explanation });
 export const forecastsAnswer = listOf(
   v.strictObject({
     ...forecast,
+    inputs_digest: text,
     outcome: nullable(
       v.strictObject({
         direction: v.picklist(["up", "down", "unchanged", "no_candle"]),

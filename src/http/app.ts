@@ -16,6 +16,9 @@ import { makeAuth } from "./auth.ts";
 import { answerOf, type Dispatch, makeDispatch } from "./dispatch.ts";
 import { makeLane } from "./lane.ts";
 import { makeMetrics } from "./metrics.ts";
+import { isMlflow, mlflowError } from "./mlflow/errors.ts";
+import { rpcs } from "./mlflow/index.ts";
+import { makeWire } from "./mlflow/wire.ts";
 import { makeObserver, traceIdOf } from "./observe.ts";
 import { described, describedQuery, documentOf } from "./openapi.ts";
 import { asTold, type ProblemOptions, problem } from "./problem.ts";
@@ -33,7 +36,10 @@ export interface AppDeps {
   readonly services: () => HttpServices | null;
   /** What the start is at, for those who ask meanwhile. */
   readonly starting: () => string;
+  /** It takes nothing new. */
   readonly isStopping?: () => boolean;
+  /** It was told to stop: balancers should send nothing any more, but what comes is served. */
+  readonly isLeaving?: () => boolean;
   /** How long a request may take at most, milliseconds. */
   readonly deadlineMs?: number;
   /** How long its body may take to come, milliseconds. */
@@ -78,6 +84,7 @@ export function makeApp(deps: AppDeps): App {
   const routes = table.filter((route) => config.role !== "worker" || route.worker === true);
   const deadlineMs = deps.deadlineMs ?? DEADLINE_MS;
 
+  const isLeaving = () => deps.isStopping?.() === true || deps.isLeaving?.() === true;
   const unavailable = (): SluiceError | null => {
     if (deps.isStopping?.() === true) return stoppingNow();
     return deps.services() === null ? startingNow(deps.starting()) : null;
@@ -88,7 +95,8 @@ export function makeApp(deps: AppDeps): App {
     const { requestId } = arrival;
     const traceId = traceIdOf(arrival);
     arrival.thrown = thrown;
-    const form = isProtocol(arrival.request.url) ? protocolError : problem;
+    const { url } = arrival.request;
+    const form = isProtocol(url) ? protocolError : isMlflow(url) ? mlflowError : problem;
     return form(asTold(thrown, requestId), { requestId, traceId, simulated, ...more });
   };
 
@@ -101,6 +109,7 @@ export function makeApp(deps: AppDeps): App {
       const answer = await route.handle({
         services: away === null ? deps.services() : null,
         unavailable: away,
+        leaving: isLeaving() ? stoppingNow() : null,
         simulated,
         tell: (error, more = {}) => tell(arrival, error, { more }),
         document: () => documentOf(hono, simulated),
@@ -126,6 +135,7 @@ export function makeApp(deps: AppDeps): App {
     if (route.hot === true) hot.push([route, dispatch]);
   }
   const lane = makeLane(hot);
+  const wire = config.role === "worker" ? null : makeWire(rpcs, guard);
   // After the routes themselves: whatever comes here is another method of a known address.
   for (const [path, methods] of methodsOf(routes)) {
     hono.all(path, ({ env: { arrival }, req }) => {
@@ -155,7 +165,7 @@ export function makeApp(deps: AppDeps): App {
         // Bun would cut a connection that is silent for longer than requests usually take.
         listening?.timeout?.(arrival.request, 0);
       };
-      const found = lane(arrival) ?? hono.fetch(arrival.request, { arrival });
+      const found = lane(arrival) ?? wire?.(arrival) ?? hono.fetch(arrival.request, { arrival });
       if (found instanceof Response) end(found);
       else found.then(end, async (thrown) => end(tell(arrival, await toldOf(thrown))));
     });
@@ -168,7 +178,7 @@ export function makeApp(deps: AppDeps): App {
       const headers = Object.entries(headersFor(arrival));
       for (const [name, value] of headers) response.headers.set(name, value);
     }
-    if (deps.isStopping?.() === true) response.headers.set("connection", "close");
+    if (isLeaving()) response.headers.set("connection", "close");
     observer.depart(arrival, response);
     return response;
   }

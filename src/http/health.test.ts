@@ -43,9 +43,47 @@ describe("/readyz", () => {
   });
 
   test("a view of the aliases that grew old is not ready", async () => {
-    const { status, json } = await ready({ readAt: Date.now() - 31_000 });
+    const well = await ready({});
+    expect(well.json.checks[1]).toEqual({
+      ...{ name: "aliases", ok: true, detail: "read 0.4 s ago", age_seconds: 0.4 },
+    });
+    const { status, json } = await ready({ view: { ageMs: 10_501, blind: null } });
     expect(status).toBe(503);
-    expect(json.checks[1]).toMatchObject({ name: "aliases", ok: false, detail: "read 31 s ago" });
+    expect(json.checks[1]).toEqual({
+      ...{ name: "aliases", ok: false, detail: "read 10.5 s ago", age_seconds: 10.501 },
+    });
+    const never = await ready({ view: { ageMs: null, blind: null } });
+    expect([never.status, never.json.checks[1].age_seconds]).toEqual([503, null]);
+  });
+
+  test("a replica that cannot see the registry says why, since when, and how old it is (R7)", async () => {
+    const trouble = new SluiceError({ code: "database_unreachable", detail: "No answer in 2 s." });
+    const { status, json } = await ready({
+      view: { ageMs: 3_000, blind: { trouble, since: NOW } },
+    });
+    expect([status, json.checks[1]]).toEqual([
+      200,
+      {
+        ...{ name: "aliases", ok: true, detail: "read 3.0 s ago; No answer in 2 s." },
+        ...{ age_seconds: 3, since: "2025-01-01T04:00:10Z" },
+      },
+    ]);
+  });
+
+  test("from the signal to stop on it says so, whatever else is well", async () => {
+    const { ask } = makeTestApp({ isLeaving: () => true });
+    const { status, json, headers } = await ask("GET", "/readyz");
+    expect([status, json.code, headers.get("connection")]).toEqual([503, "stopping", "close"]);
+    expect(json.checks[0]).toEqual({
+      ...{ name: "stop", ok: false, detail: "The server is stopping." },
+    });
+    expect(json.checks[2]).toMatchObject({ name: "aliases", age_seconds: 0.4 });
+    const v2 = await ask("GET", "/v2/health/ready");
+    expect(v2.status).toBe(503);
+    // Meanwhile it answers whoever comes, on connections that end with the answer.
+    const asked = await ask("GET", "/v1/models/btc/forecast");
+    expect([asked.status, asked.headers.get("connection")]).toEqual([200, "close"]);
+    expect((await ask("GET", "/healthz")).status).toBe(200);
   });
 
   test("a failed check is not ready, unless it only tells", async () => {

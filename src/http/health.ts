@@ -2,13 +2,14 @@
  * What machines ask of the process itself: does it live, can it answer, how is it doing.
  */
 import { SluiceError } from "../errors.ts";
+import type { View } from "../serve/aliases.ts";
 import { iso } from "../types.ts";
 import { healthAnswer, readyAnswer } from "./answers.ts";
 import { type OpenRoute, type Route, route } from "./route.ts";
 import type { Check, HttpServices } from "./services.ts";
 
 /** How old the view of the aliases may be; it is read anew every second. */
-const VIEW_MS = 30_000;
+const VIEW_MS = 10_000;
 const CHECKS_MS = 2_000;
 
 const healthz: OpenRoute = {
@@ -32,17 +33,15 @@ const readyz: OpenRoute = {
   tag: "health",
   summary: "Whether every configured model can answer",
   gives: readyAnswer,
-  handle: async ({ services, unavailable, tell }) => {
-    if (services === null) {
-      const start = { name: "start", ok: false, detail: unavailable!.message };
-      return tell(unavailable!, { checks: [start] });
-    }
+  handle: async ({ services, unavailable, leaving, tell }) => {
+    const away = unavailable ?? leaving;
+    const name = leaving === null ? "start" : "stop";
+    const process = away === null ? [] : [{ name, ok: false, detail: away.message }];
+    if (services === null) return tell(away!, { checks: process });
     const { checks, trouble } = await readiness(services);
-    const told = checks.map(({ since, ...check }) =>
-      since === undefined ? check : { ...check, since: iso(since) },
-    );
-    if (trouble !== null) return tell(trouble, { checks: told });
-    return { status: "ready", checks: told };
+    const told = [...process, ...checks.map(viewOf)];
+    const untold = away ?? trouble;
+    return untold === null ? { status: "ready", checks: told } : tell(untold, { checks: told });
   },
 };
 
@@ -61,6 +60,12 @@ const metrics = route({
 });
 
 export const healthRoutes: readonly Route[] = [healthz, readyz, metrics];
+
+const viewOf = ({ since, ageMs, ...check }: Check) => ({
+  ...check,
+  ...(ageMs === undefined ? {} : { age_seconds: ageMs === null ? null : Math.round(ageMs) / 1000 }),
+  ...(since === undefined ? {} : { since: iso(since) }),
+});
 
 /** Every check, and what says that the server is not ready, if it is not. */
 export async function readiness(services: HttpServices) {
@@ -101,13 +106,19 @@ async function checksOf(services: HttpServices): Promise<readonly Check[]> {
       },
     ];
   });
-  const age = Date.now() - champions.readAt();
-  const view: Check = {
+  return [...loaded, ...registered, aliasesCheck(champions.view()), ...(await othersOf(services))];
+}
+
+/** Whether this replica knows of the moves of others; a promotion is none of its own for long. */
+function aliasesCheck({ ageMs, blind }: View): Check {
+  const read = ageMs === null ? "not read yet" : `read ${(ageMs / 1000).toFixed(1)} s ago`;
+  return {
     name: "aliases",
-    ok: age <= VIEW_MS,
-    detail: champions.readAt() === 0 ? "not read yet" : `read ${Math.round(age / 1000)} s ago`,
+    ok: ageMs !== null && ageMs <= VIEW_MS,
+    detail: blind === null ? read : `${read}; ${blind.trouble.message}`,
+    ageMs,
+    ...(blind === null ? {} : { since: blind.since }),
   };
-  return [...loaded, ...registered, view, ...(await othersOf(services))];
 }
 
 const NO_ROWS = "is a table that nothing was learned from yet: import rows, then train";

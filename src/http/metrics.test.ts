@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { fakeChampion, makeTestApp } from "./testing.ts";
+import { fakeChampion, makeTestApp, makeWorld, servicesOf } from "./testing.ts";
 
 const samples = (text: string, name: string): string[] =>
   text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
@@ -41,6 +41,21 @@ describe("/metrics", () => {
     world.champion = null;
     const { text } = await ask("GET", "/metrics");
     expect(samples(text, "sluice_champion_version")).toEqual([]);
+    expect(samples(text, "sluice_aliases_age_seconds")).toEqual(["sluice_aliases_age_seconds 0.4"]);
+  });
+
+  test.each([
+    ["hangs", () => new Promise<never>(() => {})],
+    ["fails", () => Promise.reject(new Error("the database is away"))],
+  ])("tells the rest when the database %s", async (_, answer) => {
+    const services = servicesOf(makeWorld());
+    const candles = { ...services.candles, newest: answer };
+    const { ask } = makeTestApp({ services: () => ({ ...services, candles, sizes: answer }) });
+    const begun = performance.now();
+    const { status, text } = await ask("GET", "/metrics");
+    expect([status, samples(text, "sluice_candles_newest_age_seconds")]).toEqual([200, []]);
+    expect(samples(text, "sluice_aliases_age_seconds")).toEqual(["sluice_aliases_age_seconds 0.4"]);
+    expect(performance.now() - begun).toBeLessThan(5_000);
   });
 
   test("tells what retention has removed, and what tables and artifacts take", async () => {

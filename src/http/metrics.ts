@@ -43,6 +43,18 @@ export type ScrapedServices = Pick<
   "models" | "champions" | "pool" | "candles" | "clock" | "retention" | "sizes"
 >;
 
+/** What comes of the database may take so long, or it is left out. */
+const SOON_MS = 1_000;
+
+/** A scrape tells what is known without the database too: then it is needed most. */
+async function soon<T>(work: Promise<T>): Promise<T | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), SOON_MS);
+  });
+  return Promise.race([work.catch(() => null), late]).finally(() => clearTimeout(timer));
+}
+
 const METHODS = ["POST", "GET", "HEAD", "DELETE", "PUT", "PATCH", "OPTIONS"];
 
 /** Upper bounds of times, seconds: an answer may take 50 µs or the whole deadline. */
@@ -115,6 +127,11 @@ export function makeMetrics(): Metrics {
     labelNames: ["market"],
     registers,
   });
+  const view = new Gauge({
+    name: "sluice_aliases_age_seconds",
+    help: "How old this process's view of the aliases is; +Inf before the first reading.",
+    registers,
+  });
   const memory = new Gauge({
     name: "process_resident_memory_bytes",
     help: "Resident memory of this process.",
@@ -130,10 +147,11 @@ export function makeMetrics(): Metrics {
   async function look(services: ScrapedServices): Promise<void> {
     const { models, champions, pool, candles, clock } = services;
     memory.set(process.memoryUsage.rss());
-    await upkeep(services);
+    await soon(upkeep(services));
     poolVersions.set(pool.held().length);
     poolBytes.set(pool.bytes());
     inFlight.set(metrics.inFlight);
+    view.set((champions.view().ageMs ?? Number.POSITIVE_INFINITY) / 1000);
     champion.reset();
     waiting.reset();
     const loaded = new Map<string, number>();
@@ -146,7 +164,7 @@ export function makeMetrics(): Metrics {
     }
     servings.trim((model, version) => loaded.get(model) === version);
     const markets = marketsOf(models);
-    const newest = await Promise.all(markets.map((market) => candles.newest(market)));
+    const newest = (await soon(Promise.all(markets.map((market) => candles.newest(market))))) ?? [];
     age.reset();
     for (const [i, market] of markets.entries()) {
       const start: Instant | null = newest[i] ?? null;

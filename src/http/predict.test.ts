@@ -214,6 +214,7 @@ describe("GET forecast and forecasts", () => {
     const forecasts = [row(0, null), row(1, "up"), row(2, "up")];
     const { ask } = makeTestApp({ world: { ...makeWorld(), forecasts } });
     const first = await ask("GET", "/v1/models/btc/forecasts?limit=2");
+    expect(first.json.items[0].inputs_digest).toBe(DIGEST);
     expect(first.json.items[0].outcome).toBeNull();
     expect(first.json.items[1].outcome).toEqual({ direction: "up", return: 0.01, at: iso(NOW) });
     const rest = await ask("GET", `/v1/models/btc/forecasts?limit=2&before=${first.json.next}`);

@@ -46,6 +46,8 @@ export interface OpenCall {
   /** Null while the server starts or stops, and then `unavailable` says which. */
   readonly services: HttpServices | null;
   readonly unavailable: SluiceError | null;
+  /** Set from the moment it was told to stop, also while it still serves what comes. */
+  readonly leaving: SluiceError | null;
   readonly simulated: boolean;
   /** The problem answer for an error, with further members. */
   tell(error: SluiceError, more?: Readonly<Record<string, unknown>>): Response;

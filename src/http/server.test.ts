@@ -224,6 +224,25 @@ describe("from start to stop", () => {
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
   });
 
+  test("once it is to leave it answers on, each connection ends with its answer", async () => {
+    const services = servicesOf(makeWorld());
+    const server = start(() => services);
+    const kept = await connect(server);
+    kept.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    await until(() => kept.text().includes("alive"), "an answer");
+    server.leave();
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(503);
+    expect((await fetch(`${server.url}/v1/models/btc/forecast`)).status).toBe(200);
+    expect(kept.closed()).toBe(false);
+    kept.send("GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n");
+    await until(kept.closed, "the connection to close");
+    const [, , second = ""] = kept.text().split("HTTP/1.1 ");
+    expect(second).toStartWith("200 ");
+    expect(second.toLowerCase()).toContain("connection: close");
+    await server.stop(1_000);
+    await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+  });
+
   test("what is under way ends, what is new is sent away, idle clients hold nothing", async () => {
     const world = makeWorld();
     const answer = world.forecast;

@@ -6,7 +6,6 @@ import { SluiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { makeApp, stoppingNow } from "./app.ts";
 import { type LongAnswer, longOf } from "./long.ts";
-import { LINES_LIMIT } from "./ndjson.ts";
 import type { HttpServices } from "./services.ts";
 
 export interface ServerOptions {
@@ -24,6 +23,8 @@ export interface Server {
   /** Where it listens, with the port that was found. */
   readonly url: string;
   readonly server: Bun.Server<undefined>;
+  /** Says on /readyz that it will stop, and ends each connection with its next answer. */
+  leave(): void;
   /** Takes nothing new, lets what is under way end, for `graceMs` at most, and stops listening. */
   stop(graceMs: number): Promise<void>;
 }
@@ -38,12 +39,13 @@ const FLUSH_MS = 250;
 export function startServer(options: ServerOptions): Server {
   const { config, log } = options;
   let stopping = false;
+  let leaving = false;
   let inFlight = 0;
   let idle: (() => void) | null = null;
-  const app = makeApp({ ...options, isStopping: () => stopping });
+  const app = makeApp({ ...options, isStopping: () => stopping, isLeaving: () => leaving });
 
   const open = new Set<LongAnswer>();
-  const leave = () => {
+  const done = () => {
     inFlight--;
     if (inFlight === 0) idle?.();
   };
@@ -55,7 +57,7 @@ export function startServer(options: ServerOptions): Server {
       long = longOf(response);
       return response;
     } finally {
-      if (long === null) leave();
+      if (long === null) done();
       else stay(request, listening, long);
     }
   };
@@ -65,7 +67,7 @@ export function startServer(options: ServerOptions): Server {
     open.add(long);
     void long.ended.then(() => {
       open.delete(long);
-      leave();
+      done();
     });
   };
 
@@ -74,8 +76,9 @@ export function startServer(options: ServerOptions): Server {
       hostname: config.host,
       port: config.port,
       idleTimeout: IDLE_SECONDS,
-      // More than any route takes, so that it can say so; Bun itself only cuts the connection.
-      maxRequestBodySize: 2 * LINES_LIMIT,
+      // Each route has its own limit, and says so; Bun itself would only cut the connection. A file
+      // has none but the disk.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       // A fault outside the app: nothing of it may reach the client.
       error: (thrown) => {
         log.error("server_error", { reason: String(thrown), stack: thrown.stack });
@@ -105,7 +108,11 @@ export function startServer(options: ServerOptions): Server {
     await app.close();
   };
 
-  return { url: urlOf(config.host, server.port ?? config.port), server, stop };
+  const url = urlOf(config.host, server.port ?? config.port);
+  const leave = () => {
+    leaving = true;
+  };
+  return { url, server, leave, stop };
 }
 
 /** An address that a client on this machine can use, also where it listens on every address. */

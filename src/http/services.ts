@@ -11,6 +11,7 @@ import type { RetentionJob } from "../flow/retention.ts";
 import type { Sizes } from "../flow/sizes.ts";
 import type { Log } from "../log.ts";
 import type { ModelFile } from "../models.ts";
+import type { Mlflow } from "../registry/mlflow.ts";
 import type { Promotion } from "../registry/promotion.ts";
 import type { Tracking } from "../registry/tracking.ts";
 import type { Versions } from "../registry/versions.ts";
@@ -34,6 +35,8 @@ export interface Check {
   readonly detail: string;
   /** Since when it is so, in real time. */
   readonly since?: Instant;
+  /** How old what it tells of is, milliseconds; null: there is nothing yet. */
+  readonly ageMs?: number | null;
   /** False: told, but no reason to send requests elsewhere (the exchange is away). */
   readonly blocking?: boolean;
 }
@@ -43,7 +46,7 @@ export interface HttpServices {
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
   readonly models: ReadonlyMap<string, ModelFile>;
-  readonly champions: Pick<Champions, "use" | "state" | "readAt" | "names">;
+  readonly champions: Pick<Champions, "use" | "state" | "view" | "names">;
   /** Any version of a model, by number or alias. */
   readonly served: ServedVersions;
   readonly pool: Pick<Pool, "held" | "bytes">;
@@ -53,6 +56,8 @@ export interface HttpServices {
   readonly forecasts: Pick<Forecasts, "record" | "list">;
   readonly candles: Pick<CandleStore, "read" | "holesOf" | "newest" | "quarantined">;
   readonly tracking: Pick<Tracking, "run" | "runs" | "readArtifact">;
+  /** The same tables as the MLflow protocol sees them. */
+  readonly mlflow: Mlflow;
   readonly versions: Pick<Versions, "version" | "versions" | "names" | "isRegistered">;
   readonly promotion: Pick<Promotion, "champion" | "aliases" | "history">;
   readonly runs: Pick<PipelineRuns, "run" | "list" | "stepsOf" | "paused">;

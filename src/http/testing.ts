@@ -8,6 +8,7 @@ import type { ModelFile } from "../models.ts";
 import type { Moved, Pointer } from "../registry/promotion.ts";
 import type { WholeRun } from "../registry/run-list.ts";
 import type { Version } from "../registry/version-rows.ts";
+import type { View } from "../serve/aliases.ts";
 import type { Champion } from "../serve/champions.ts";
 import type { ForecastAnswer } from "../serve/forecast.ts";
 import type { Pool } from "../serve/pool.ts";
@@ -37,7 +38,7 @@ export interface World {
   champions?: string[];
   pool: Pick<Pool, "use">;
   trouble: SluiceError | null;
-  readAt: number;
+  view: View;
   checks: Check[];
   forecast: () => Promise<ForecastAnswer>;
   remember: Remember | null;
@@ -70,7 +71,7 @@ export const makeWorld = (): World => ({
   champion: fixture.fakeChampion(),
   pool: { use: () => Promise.reject(refuse("object_missing", 500)) },
   trouble: null,
-  readAt: Date.now(),
+  view: { ageMs: 400, blind: null },
   checks: [{ name: "database", ok: true, detail: "answers" }],
   forecast: async () => fixture.forecastAnswer,
   remember: null,
@@ -118,7 +119,7 @@ export function servicesOf(world: World): HttpServices {
       champion: models.has(model) ? world.champion : null,
       trouble: world.trouble,
     }),
-    readAt: () => world.readAt,
+    view: () => world.view,
     names: () => world.champions ?? (world.champion === null ? [] : [...models.keys()]),
   };
   const versions: HttpServices["versions"] = {
@@ -190,6 +191,8 @@ export function servicesOf(world: World): HttpServices {
         return bytes;
       },
     },
+    // What speaks the protocol is tried over a database: mlflow/testing.ts.
+    mlflow: null as unknown as HttpServices["mlflow"],
     versions,
     promotion: {
       champion: async () =>

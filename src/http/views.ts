@@ -132,9 +132,13 @@ export const movedView = ({ name, since, alias, version, digest, previous, chang
   changed,
 });
 
-/** A forecast as it was answered, and what came of it; null while its candle is open. */
+/**
+ * A forecast as it was answered, what it was made of, and what came of it; null while its candle
+ * is open.
+ */
 export const forecastView = (row: ForecastRow) => ({
   ...row.answer,
+  inputs_digest: row.inputsDigest,
   outcome:
     row.outcome === null
       ? null

@@ -77,6 +77,23 @@ describe("champions", () => {
     expect(await slow).toEqual([1, 2]);
   });
 
+  test("one whose alias was taken away serves nobody any more", async () => {
+    const { world, champions } = made([pointer("sum", "champion", 1)]);
+    await champions.refresh();
+    const gate = Promise.withResolvers<void>();
+    const slow = champions.use("sum", async (champion) => {
+      await gate.promise;
+      return answerOf(champion);
+    });
+    // No alias at all is left of the model: only what is held tells of it.
+    world.pointers = [];
+    await champions.refresh();
+    await expect(ask(champions)).rejects.toMatchObject({ code: "not_ready", status: 503 });
+    expect(champions.state("sum").champion).toBeNull();
+    gate.resolve();
+    expect(await slow).toBe(2);
+  });
+
   test("one that cannot be loaded leaves the one before, and is tried again", async () => {
     const { world, champions, events } = made([pointer("sum", "champion", 1)]);
     await champions.refresh();
@@ -114,22 +131,49 @@ describe("champions", () => {
       ...[pointer("sum", "champion", 1), pointer("sum", "challenger", 4, "d4")],
       pointer("other", "best", 7),
     ]);
-    expect([champions.aliases("sum"), champions.readAt()]).toEqual([[], 0]);
+    expect([champions.aliases("sum"), champions.view().ageMs]).toEqual([[], null]);
     await champions.refresh();
     expect(champions.aliases("sum")).toEqual(["champion", "challenger"]);
     expect(champions.pointer("sum", "challenger")).toMatchObject({ version: 4, digest: "d4" });
     expect(champions.pointer("sum", "best")).toBeNull();
     expect(champions.names()).toEqual(["sum"]);
     expect([...champions.digests()]).toEqual(["1", "d4", "7"]);
-    const before = champions.readAt();
+    expect(champions.view().blind).toBeNull();
     world.wait = () => Promise.reject(new Error("the database is away"));
-    await Bun.sleep(2);
+    await Bun.sleep(50);
+    const begun = Date.now();
+    await champions.refresh();
     await champions.refresh();
     // An old view serves on, and says how old it is.
-    expect([champions.readAt(), champions.aliases("sum")]).toEqual([
-      ...[before, ["champion", "challenger"]],
-    ]);
+    expect(champions.aliases("sum")).toEqual(["champion", "challenger"]);
+    const { ageMs, blind } = champions.view();
+    expect(ageMs).toBeGreaterThanOrEqual(49);
+    expect(Math.abs(blind!.since - begun)).toBeLessThan(1_000);
     expect(champions.state("sum").trouble?.message).toContain("the database is away");
+    expect(await ask(champions)).toEqual([1, 2]);
+  });
+
+  test("bytes that do not come keep nobody from the champion after", async () => {
+    const { world, champions } = made([pointer("sum", "champion", 1)]);
+    await champions.refresh();
+    const { bytes } = world;
+    const gate = Promise.withResolvers<void>();
+    world.bytes = async (digest) => {
+      if (digest === "2") await gate.promise;
+      return bytes(digest);
+    };
+    world.pointers = [pointer("sum", "champion", 2)];
+    const hanging = champions.refresh("sum");
+    for (const version of [3, 2, 1]) {
+      world.pointers = [pointer("sum", "champion", version)];
+      if (version === 2) void champions.refresh("sum");
+      else await champions.refresh("sum");
+      if (version !== 2) expect(await ask(champions)).toEqual([version, version + 1]);
+    }
+    // They come at last, and nobody wants them any more.
+    gate.resolve();
+    await hanging;
+    await Bun.sleep(50);
     expect(await ask(champions)).toEqual([1, 2]);
   });
 

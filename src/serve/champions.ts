@@ -4,10 +4,10 @@
  * released when its calls have ended: a swap drops nothing.
  */
 import { reasonOf, SluiceError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import { CHAMPION, type Pointer, type Promotion } from "../registry/promotion.ts";
+import { CHAMPION, type Pointer } from "../registry/promotion.ts";
 import type { Objects } from "../store/objects.ts";
 import type { Instant } from "../types.ts";
+import { type AliasDeps, makeAliases, type View } from "./aliases.ts";
 import { openVersion, tryOut } from "./foreign.ts";
 import { makeHealth } from "./health.ts";
 import { type Held, hold } from "./held.ts";
@@ -50,16 +50,14 @@ export interface Champions {
   digests(): ReadonlySet<string>;
   /** Reads the aliases, and loads the champion that they name now: of one model, or of all. */
   refresh(model?: string): Promise<void>;
-  /** When the aliases were last read, in real time; a replica's view is this old. */
-  readAt(): number;
+  /** What is answered is as old as this view. */
+  view(): View;
   stop(): Promise<void>;
 }
 
-export interface ChampionDeps {
+export interface ChampionDeps extends AliasDeps {
   readonly runtime: Runtime;
   readonly objects: Pick<Objects, "get">;
-  readonly promotion: Pick<Promotion, "pointers">;
-  readonly log: Log;
   /** How long a replica may go on with an old alias when a notice was lost. */
   readonly pollMs?: number;
 }
@@ -67,75 +65,37 @@ export interface ChampionDeps {
 const POLL_MS = 1_000;
 
 export function makeChampions(deps: ChampionDeps): Champions {
-  const { promotion, objects, runtime, log } = deps;
+  const { objects, runtime, log } = deps;
+  const aliases = makeAliases(deps);
   const held = new Map<string, Held<Champion>>();
   const releases = new Set<Promise<void>>();
   const health = makeHealth<Champion>(tryOut);
   const troubles = new Map<string, SluiceError>();
-  const loading = new Map<string, Promise<void>>();
-  /** By model, then by alias. */
-  let view: ReadonlyMap<string, ReadonlyMap<string, Pointer>> = new Map();
-  let digests: ReadonlySet<string> = new Set();
-  /** What kept the aliases from being read the last time. */
-  let blind: SluiceError | null = null;
-  let readAt = 0;
+  /** What of each model is being loaded, and was asked for last. */
+  const loading = new Map<string, { readonly wanted: Pointer; readonly work: Promise<void> }>();
   let isStopped = false;
-  let reading: Promise<void> | null = null;
-  let next: Promise<void> | null = null;
-
-  /** Reads where every alias points; never throws. */
-  function look(): Promise<void> {
-    if (reading === null) {
-      reading = read().finally(() => {
-        reading = null;
-      });
-      return reading;
-    }
-    // What is being read may be older than the move that this caller knows of.
-    next ??= reading.then(() => {
-      next = null;
-      return look();
-    });
-    return next;
-  }
-
-  async function read(): Promise<void> {
-    try {
-      const rows = await promotion.pointers();
-      const models = Map.groupBy(rows, (row) => row.name);
-      view = new Map(
-        [...models].map(([name, own]) => [name, new Map(own.map((row) => [row.alias, row]))]),
-      );
-      digests = new Set(rows.map((row) => row.digest));
-      readAt = Date.now();
-      blind = null;
-    } catch (thrown) {
-      const trouble = asTrouble(thrown);
-      if (blind?.message !== trouble.message) {
-        log.error("aliases_not_read", { reason: reasonOf(thrown) });
-      }
-      blind = trouble;
-    }
-  }
-
-  const championOf = (model: string): Pointer | null => view.get(model)?.get(CHAMPION) ?? null;
 
   const isLoaded = (model: string): boolean => {
-    const wanted = championOf(model);
-    const there = held.get(model)?.thing;
-    return wanted === null || (there?.version === wanted.version && there.digest === wanted.digest);
+    const wanted = aliases.pointer(model, CHAMPION);
+    return wanted === null || isSame(held.get(model)?.thing, wanted);
   };
 
-  /** Loads the champion that is named now, unless it is there; one load of a model at a time. */
+  /**
+   * Loads the champion that is named now, unless it is there. What is still being loaded of an
+   * earlier one is not waited for: its bytes may not come for long.
+   */
   function bring(model: string): Promise<void> {
-    const under = loading.get(model);
-    if (under !== undefined) return under;
-    if (isLoaded(model)) {
+    const wanted = aliases.pointer(model, CHAMPION);
+    if (wanted === null) dethrone(model);
+    if (wanted === null || isLoaded(model)) {
       troubles.delete(model);
       return Promise.resolve();
     }
-    const work = load(model)
+    const under = loading.get(model);
+    if (isSame(under?.wanted, wanted)) return under!.work;
+    const work = load(model, wanted)
       .catch((thrown) => {
+        if (!isSame(aliases.pointer(model, CHAMPION), wanted)) return;
         const trouble = asTrouble(thrown);
         // Told once, not once a second.
         if (troubles.get(model)?.message !== trouble.message) {
@@ -143,28 +103,24 @@ export function makeChampions(deps: ChampionDeps): Champions {
         }
         troubles.set(model, trouble);
       })
-      .finally(() => loading.delete(model));
-    loading.set(model, work);
+      .finally(() => {
+        if (loading.get(model)?.work === work) loading.delete(model);
+      });
+    loading.set(model, { wanted, work });
     return work;
   }
 
-  /** The same, where a load under way may have failed at what was named before. */
-  async function anew(model: string): Promise<void> {
-    await loading.get(model);
-    await bring(model);
-  }
-
-  async function load(model: string): Promise<void> {
-    for (;;) {
-      const wanted = championOf(model);
-      if (wanted === null || isLoaded(model)) break;
-      // Tried before anybody is served by it.
-      const opened = await openVersion(runtime, await objects.get(wanted.digest));
-      const { version, digest, since, runId } = wanted;
-      swap(model, { ...opened, model, version, digest, since, runId });
-      log.info("champion_loaded", { model, version, digest });
-      // It may have moved again meanwhile.
+  async function load(model: string, wanted: Pointer): Promise<void> {
+    const { version, digest, since, runId } = wanted;
+    // Tried before anybody is served by it.
+    const opened = await openVersion(runtime, await objects.get(digest));
+    const isLate = isStopped || isLoaded(model);
+    if (isLate || !isSame(aliases.pointer(model, CHAMPION), wanted)) {
+      await opened.session.release();
+      return;
     }
+    swap(model, { ...opened, model, version, digest, since, runId });
+    log.info("champion_loaded", { model, version, digest });
     troubles.delete(model);
   }
 
@@ -187,6 +143,16 @@ export function makeChampions(deps: ChampionDeps): Champions {
     releases.add(release);
   }
 
+  /** Its alias was taken away: nothing serves under that name any more. */
+  function dethrone(model: string): void {
+    const former = held.get(model);
+    if (former === undefined) return;
+    const { version, digest } = former.thing;
+    log.info("champion_left", { model, version, digest });
+    held.delete(model);
+    letGo(former);
+  }
+
   /** A champion that answers nothing any more is let go of, and loaded anew. */
   function drop(model: string, champion: Champion, trouble: SluiceError): void {
     const failing = held.get(model);
@@ -199,39 +165,48 @@ export function makeChampions(deps: ChampionDeps): Champions {
     void bring(model);
   }
 
+  /** Models that have an alias, and those whose champion is still held. */
+  const known = () => [...new Set([...aliases.models(), ...held.keys()])];
+
   const poll = setInterval(async () => {
-    await look();
-    if (!isStopped) for (const model of view.keys()) void bring(model);
+    await aliases.look();
+    if (!isStopped) for (const model of known()) void bring(model);
   }, deps.pollMs ?? POLL_MS);
 
   return {
     use: (model, work) => {
       const champion = held.get(model);
       if (champion !== undefined) return champion.use(work);
-      return Promise.reject(troubles.get(model) ?? blind ?? notReady(model));
+      return Promise.reject(
+        troubles.get(model) ?? aliases.view().blind?.trouble ?? notReady(model),
+      );
     },
     state: (model) => ({
       champion: held.get(model)?.thing ?? null,
-      trouble: troubles.get(model) ?? blind,
+      trouble: troubles.get(model) ?? aliases.view().blind?.trouble ?? null,
     }),
-    pointer: (model, alias) => view.get(model)?.get(alias) ?? null,
-    aliases: (model) => [...(view.get(model)?.keys() ?? [])],
-    names: () => [...view].flatMap(([name, aliases]) => (aliases.has(CHAMPION) ? name : [])),
-    digests: () => digests,
+    pointer: aliases.pointer,
+    aliases: aliases.of,
+    names: aliases.names,
+    digests: aliases.digests,
     refresh: async (model) => {
-      await look();
-      await Promise.all(model === undefined ? [...view.keys()].map(anew) : [anew(model)]);
+      await aliases.look();
+      await Promise.all((model === undefined ? known() : [model]).map(bring));
     },
-    readAt: () => readAt,
+    view: aliases.view,
     stop: async () => {
       isStopped = true;
       clearInterval(poll);
-      await Promise.all([reading, ...loading.values()]);
+      await Promise.all([aliases.settled(), ...[...loading.values()].map(({ work }) => work)]);
       await Promise.all([...[...held.values()].map((each) => each.release()), ...releases]);
       held.clear();
     },
   };
 }
+
+type Version = Pick<Pointer, "version" | "digest">;
+const isSame = (one: Version | null | undefined, other: Version): boolean =>
+  one?.version === other.version && one.digest === other.digest;
 
 /** What is the server's own trouble is 503: the load is tried again every second. */
 function asTrouble(thrown: unknown): SluiceError {

@@ -48,6 +48,8 @@ let pool: Pool;
 let forecaster: Forecaster;
 let stored: NewForecast[];
 let now: number;
+/** What an earlier forecast on the same inputs was answered with, or null. */
+let before: Record<string, unknown> | null = null;
 const pointers = [pointer("btc", "champion", 2), pointer("btc", "challenger", 3)];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "sluice-forecast-"));
@@ -68,6 +70,7 @@ afterAll(async () => {
 beforeEach(() => {
   stored = [];
   now = T(50) + 60_000;
+  before = null;
   const models = new Map([["btc", btc]]);
   const version = async (name: string, number: number) =>
     name !== "btc" || FILES[number] === undefined
@@ -84,7 +87,7 @@ beforeEach(() => {
     forecasts: {
       store: async (row: NewForecast) => {
         stored.push(row);
-        return row as ForecastRow;
+        return { ...row, ...(before === null ? {} : { answer: before }) } as ForecastRow;
       },
     } as unknown as Forecasts,
   });
@@ -168,4 +171,25 @@ test("what cannot forecast says why", async () => {
   expect(await refused("5")).toEqual(["feature_mismatch", 409]);
   expect(await refused("9")).toEqual(["unknown_version", 404]);
   expect(await refused("1", "nobody")).toEqual(["unknown_model", 404]);
+});
+
+test("before the exchange has told its time there is no next candle, and nothing is stored", async () => {
+  now = 0;
+  await expect(forecaster.forecast("btc")).rejects.toMatchObject({
+    ...{ code: "exchange_unreachable", status: 503, retryAfter: 5 },
+  });
+  expect(stored).toEqual([]);
+});
+
+test("what was told of the same inputs before is told again to the letter", async () => {
+  now = T(53) + 60_000;
+  const fresh = await forecaster.forecast("btc");
+  const abstain = { reason: "stale_candles", detail: "Another candle was the newest then." };
+  // As a column gives it back: its fields in another order.
+  const { made_at, id, ...rest } = { ...fresh, abstain };
+  before = { ...rest, made_at: iso(Date.parse(made_at) - 1_000), id: `${id}-before` };
+  forecaster.candlesChanged();
+  const again = await forecaster.forecast("btc");
+  expect(again).toEqual(before as never);
+  expect(JSON.stringify(Object.keys(again))).toBe(JSON.stringify(Object.keys(fresh)));
 });

@@ -104,6 +104,8 @@ export function makeForecaster(deps: ForecastDeps): Forecaster {
       return deps.served.use(name, version, async (served) => {
         // Without a model file nobody collects the candles that it would look at.
         if (model === undefined) throw noForecast(name);
+        // Before the exchange has told its time nobody knows which candle comes next.
+        if (deps.clock.now() === 0) throw noTime();
         const champion = deps.champions.state(name).champion?.version;
         const isStored = version === null || version === CHAMPION || served.version === champion;
         const slot = newestClosed(deps.clock.now()) + UNIT_MS;
@@ -157,10 +159,23 @@ async function makeForecast(
   };
   if (!isStored) return { answer, features };
   const row = await deps.forecasts.store(rowOf(answer, served, slot, features, own));
-  // One that was stored before comes from a column that does not keep the order of its fields.
-  const { id, made_at } = row.answer as unknown as ForecastAnswer;
-  return { answer: { ...answer, id, made_at }, features };
+  // What was told once is told again as it was: the newest candle may be another by now.
+  return { answer: inOrderOf(answer, row.answer) as ForecastAnswer, features };
 }
+
+/** A value of a column that does not keep the order of its fields, with its fields in order. */
+function inOrderOf(order: unknown, value: unknown): unknown {
+  if (!isFields(order) || !isFields(value)) return value;
+  const names = new Set([...Object.keys(order), ...Object.keys(value)]);
+  return Object.fromEntries(
+    [...names].flatMap((name) =>
+      name in value ? [[name, inOrderOf(order[name], value[name])]] : [],
+    ),
+  );
+}
+
+const isFields = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Quantiles of the log return become prices at the target candle's close. */
 const pricesOf = (last: Candle, quantiles: Float32Array) => ({
@@ -217,6 +232,15 @@ function rowOf(
     baselines: Object.fromEntries(baselines),
   };
 }
+
+const noTime = (): SluiceError =>
+  new SluiceError({
+    code: "exchange_unreachable",
+    status: 503,
+    detail: "The exchange has not answered yet, so its time is not known.",
+    fix: "Wait until /readyz says that the exchange answers.",
+    retryAfter: 5,
+  });
 
 /** It answers about rows, not about a candle to come. */
 const noForecast = (name: string): SluiceError =>

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { intOf, makeGraph } from "../onnx/graph.ts";
+import { intOf, makeGraph, stringsOf } from "../onnx/graph.ts";
 import { foreignBytes, marketBytes, tableBytes } from "./fixture.ts";
 import { openAnyhow, openVersion } from "./foreign.ts";
 import { asMarket, asTable } from "./loaded.ts";
@@ -26,6 +26,16 @@ function picky(shape: readonly (number | string)[], width: number): Uint8Array {
   return graph.encode({});
 }
 
+/** Takes a text that is one of two, and nothing else. */
+function strict(): Uint8Array {
+  const graph = makeGraph("strict");
+  graph.input("job", "string", ["N", 1]);
+  const attributes = { cats_strings: stringsOf(["a", "b"]), zeros: intOf(0) };
+  graph.node("OneHotEncoder", ["job"], { domain: "ai.onnx.ml", attributes, as: "y" });
+  graph.output("y", "float32", ["N", 1, 2]);
+  return graph.encode({});
+}
+
 const codeOf = (work: Promise<unknown>) =>
   work.then(
     () => null,
@@ -40,6 +50,16 @@ describe("a version of any kind", () => {
   ] as const)("%s is loaded as what it is", async (kind, bytes) => {
     const loaded = await openVersion(runtime, bytes);
     expect(loaded.kind).toBe(kind);
+    await loaded.session.release();
+  });
+
+  test("one that knows no other category than its own is loaded", async () => {
+    const loaded = await openVersion(runtime, strict());
+    const job = { type: "string" as const, shape: [1, 1], data: ["b"] };
+    const answer = await loaded.plain.run({ job }, ["y"]);
+    expect([...(answer["y"]?.data ?? [])]).toEqual([0, 1]);
+    const other = { ...job, data: ["c"] };
+    await expect(loaded.plain.run({ job: other }, ["y"])).rejects.toMatchObject({ status: 400 });
     await loaded.session.release();
   });
 

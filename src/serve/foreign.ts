@@ -67,6 +67,9 @@ export async function tryOut(loaded: Loaded): Promise<void> {
   else await loaded.session.run(new Float32Array(loaded.facts.features.length), 1);
 }
 
+/** How the runtime refuses a category that a one-hot encoder without a place for it never saw. */
+const UNKNOWN_CATEGORY = /Unknown Category and zeros = 0/;
+
 /** Elements that are tried at most: an image or two, not a volume. */
 const SMOKE_ELEMENTS = 4_000_000;
 
@@ -84,6 +87,8 @@ async function smoke({ signature, run }: Plain): Promise<void> {
   }
   const outputs = signature.outputs.map(({ name }) => name);
   await run(inputs, outputs).catch((thrown) => {
+    // It took the inputs and has no place for an empty text: it is to be asked for real ones.
+    if (UNKNOWN_CATEGORY.test(reasonOf(thrown))) return;
     throw unusable(`it does not answer zeros and empty texts: ${reasonOf(thrown)}`, thrown);
   });
 }

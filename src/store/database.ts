@@ -6,34 +6,15 @@ import { chmod, mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import type { SQL } from "drizzle-orm";
-import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
 import { drizzle } from "drizzle-orm/postgres-js";
-import type { ConstructorOptions } from "pg-boss";
 import postgres from "postgres";
 import { readAsset } from "../assets.ts";
+import type { Database, Orm } from "./handle.ts";
 import { fair, overPglite } from "./pglite.ts";
 import { PING_MS, within } from "./ping.ts";
 import * as schema from "./schema.ts";
 
-/** Drizzle over either driver: a database or a transaction of it. */
-export type Orm = PgDatabase<PgQueryResultHKT, typeof schema>;
-
-export interface Database {
-  readonly kind: "postgres" | "embedded";
-  readonly orm: Orm;
-  /** Rows of a raw statement, as plain objects (the drivers differ in how they wrap them). */
-  rows<Row extends object>(statement: SQL, within?: Orm): Promise<Row[]>;
-  /**
-   * A statement that is asked often, with its parameters as $1, $2 …: each connection reads and
-   * plans it once, so that asking is one way there and back. Parameters need their types (::text[]).
-   */
-  prepared<Row extends object>(text: string): (params: readonly unknown[]) => Promise<Row[]>;
-  /** How the queue reaches the same database. */
-  readonly queue: ConstructorOptions;
-  /** Resolves when the database answers within the deadline, rejects otherwise. */
-  ping(deadlineMs?: number): Promise<void>;
-  close(): Promise<void>;
-}
+export type { Database, Orm } from "./handle.ts";
 
 /** Opens real Postgres (14 to 18). The connection is made at the first statement. */
 export function openPostgres(url: string): Database {

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
 import type { Log } from "../log.ts";
-import { localNotices, type Notices, redisNotices } from "./notices.ts";
+import { openPostgres } from "./database.ts";
+import { localNotices, type Notices, postgresNotices, redisNotices } from "./notices.ts";
 
+const databaseUrl = process.env["SLUICE_TEST_DATABASE_URL"];
 const redisUrl = process.env["SLUICE_TEST_REDIS_URL"];
 
 /** A log that keeps what was warned of. */
@@ -67,6 +70,56 @@ describe("when Redis is not there", () => {
   });
 });
 
+describe.skipIf(!databaseUrl)("through Postgres", () => {
+  const url = databaseUrl ?? "";
+  const listening = `select pid from pg_stat_activity where application_name = 'sluice-notices'
+    and datname = current_database() and query like 'listen %'`;
+
+  test("every replica hears of it once, and again after its connection was lost", async () => {
+    const database = openPostgres(url);
+    const log = keptLog();
+    const before = (await database.rows<{ pid: number }>(sql.raw(listening))).map(({ pid }) => pid);
+    const mine = async () => {
+      const rows = await database.rows<{ pid: number }>(sql.raw(listening));
+      return rows.flatMap(({ pid }) => (before.includes(pid) ? [] : pid));
+    };
+    const replicas = [1, 2, 3].map(() => postgresNotices(url, database, log));
+    try {
+      const heard = replicas.map(heardBy);
+      const listen = async () => (await mine()).length === replicas.length;
+      while (!(await listen())) await Bun.sleep(10);
+      replicas[0]!.publish("btc");
+      await until(() => heard.every((list) => list.length === 1));
+
+      const lost = await mine();
+      for (const pid of lost) await database.rows(sql`select pg_terminate_backend(${pid})`);
+      while (!(await listen()) || (await mine()).some((pid) => lost.includes(pid))) {
+        await Bun.sleep(10);
+      }
+      replicas[1]!.publish("eth");
+      await until(() => heard.every((list) => list.length === 2));
+      await Bun.sleep(50);
+      for (const list of heard) expect(list).toEqual(["btc", "eth"]);
+      expect([replicas[0]!.connected(), log.warnings]).toEqual([null, []]);
+    } finally {
+      for (const replica of replicas) replica.close();
+      await database.close();
+    }
+  });
+
+  test("what cannot be sent still reaches this process", async () => {
+    const log = keptLog();
+    const dead = `postgres://nobody:x@127.0.0.1:${deadPort()}/none`;
+    const rows = () => Promise.reject(new Error("the database is away"));
+    const notices = postgresNotices(dead, { rows }, log);
+    const heard = heardBy(notices);
+    notices.publish("btc");
+    await until(() => heard.length === 1 && log.warnings.length === 2);
+    expect(new Set(log.warnings)).toEqual(new Set(["notices_lost"]));
+    notices.close();
+  });
+});
+
 describe.skipIf(!redisUrl)("through Redis", () => {
   const url = redisUrl ?? "";
 
@@ -88,6 +141,7 @@ describe.skipIf(!redisUrl)("through Redis", () => {
   test("a Redis that goes away and comes back is found again", async () => {
     const target = new URL(url);
     const pairs = new Set<{ terminate(): void }>();
+    let isHole = false;
     const listen = (port: number) =>
       Bun.listen<{ to: Bun.Socket | null }>({
         hostname: "127.0.0.1",
@@ -101,7 +155,7 @@ describe.skipIf(!redisUrl)("through Redis", () => {
               hostname: target.hostname,
               port: Number(target.port),
               socket: {
-                data: (_, bytes) => void from.write(bytes),
+                data: (_, bytes) => void (isHole || from.write(bytes)),
                 close: () => void from.end(),
               },
             });
@@ -140,6 +194,15 @@ describe.skipIf(!redisUrl)("through Redis", () => {
     far.publish("back");
     await until(() => heardFar.includes("back") && heardNear.includes("back"));
     expect(heardFar).toEqual(["cut off", "back"]);
+
+    // Nothing comes any more, and nobody is told.
+    isHole = true;
+    await until(() => far.connected() === false);
+    isHole = false;
+    await until(() => far.connected() === true);
+    await Bun.sleep(100);
+    near.publish("over");
+    await until(() => heardFar.includes("over"));
     far.close();
     near.close();
     proxy.stop(true);

@@ -1,21 +1,26 @@
 /*
- * Notices between replicas: "this alias moved". Redis publish/subscribe, or this process alone.
- * A notice only makes a replica look at the database sooner; one that is lost costs a second, so
- * every failure of Redis is a lost notice and never an error.
+ * Notices between replicas: "this alias moved". Through Redis where there is one, else through
+ * Postgres, or within this process alone. A notice only makes a replica look at the database
+ * sooner; one that is lost costs a second, so a failure is a lost notice and never an error.
  */
+import { sql } from "drizzle-orm";
 import { Redis } from "ioredis";
+import postgres from "postgres";
 import { reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { Database } from "./database.ts";
 
 export interface Notices {
   publish(notice: string): void;
   onNotice(listener: (notice: string) => void): void;
-  /** Whether notices reach other replicas right now; null when there is no Redis to do it. */
+  /** Whether Redis carries notices right now; null where it is not what does. */
   connected(): boolean | null;
   close(): void;
 }
 
 const CHANNEL = "sluice:notices";
+const COMMAND_MS = 1_000;
+const BEAT_MS = 2_000;
 
 /** Notices within this process only. */
 export function localNotices(): Notices {
@@ -30,6 +35,32 @@ export function localNotices(): Notices {
   };
 }
 
+/**
+ * Notices through LISTEN and NOTIFY of Postgres; they come back to this process too. A pooler in
+ * transaction mode loses them all.
+ */
+export function postgresNotices(url: string, database: Pick<Database, "rows">, log: Log): Notices {
+  const client = postgres(url, {
+    ...{ max: 1, connect_timeout: 10, onnotice: () => {} },
+    connection: { application_name: "sluice-notices" },
+  });
+  const local = localNotices();
+  const trouble = (thrown: unknown) => log.warn("notices_lost", { reason: reasonOf(thrown) });
+  // The driver listens again, by itself, when the connection was lost.
+  client.listen(CHANNEL, local.publish).catch(trouble);
+  return {
+    publish: (notice) => {
+      database.rows(sql`select pg_notify(${CHANNEL}, ${notice})`).catch((thrown) => {
+        trouble(thrown);
+        local.publish(notice);
+      });
+    },
+    onNotice: local.onNotice,
+    connected: () => null,
+    close: () => void client.end({ timeout: 0 }).catch(() => {}),
+  };
+}
+
 /** Notices through Redis; they come back to this process too. */
 export function redisNotices(url: string, log: Log): Notices {
   // Without these a command would wait in a queue for as long as Redis is away.
@@ -38,6 +69,7 @@ export function redisNotices(url: string, log: Log): Notices {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
     connectTimeout: 2_000,
+    commandTimeout: COMMAND_MS,
     retryStrategy: (tries: number) => Math.min(tries * 200, 5_000),
   };
   const publisher = new Redis(url, options);
@@ -50,9 +82,19 @@ export function redisNotices(url: string, log: Log): Notices {
   };
   publisher.on("error", trouble);
   subscriber.on("error", trouble);
+  // A connection may be dead without a word: nothing would be heard of it until TCP gives up.
+  const giveUp = (redis: Redis) => (thrown: unknown) => {
+    trouble(thrown);
+    if (redis.status === "ready") redis.disconnect(true);
+  };
+  const beat = setInterval(() => {
+    for (const redis of [publisher, subscriber]) {
+      if (redis.status === "ready") redis.ping().catch(giveUp(redis));
+    }
+  }, BEAT_MS);
   subscriber.on("ready", () => {
     troubled = false;
-    subscriber.subscribe(CHANNEL).catch(trouble);
+    subscriber.subscribe(CHANNEL).catch(giveUp(subscriber));
   });
   subscriber.on("message", (_channel: string, notice: string) => local.publish(notice));
   publisher.connect().catch(trouble);
@@ -67,6 +109,7 @@ export function redisNotices(url: string, log: Log): Notices {
     onNotice: local.onNotice,
     connected: () => publisher.status === "ready" && subscriber.status === "ready",
     close: () => {
+      clearInterval(beat);
       publisher.disconnect();
       subscriber.disconnect();
     },

@@ -6,7 +6,7 @@ import type { SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/pglite";
 import { fromPglite } from "pg-boss";
 import { turn } from "../turn.ts";
-import type { Database, Orm } from "./database.ts";
+import type { Database, Orm } from "./handle.ts";
 import { PING_MS, within } from "./ping.ts";
 import * as schema from "./schema.ts";
 

@@ -52,8 +52,9 @@ const ready: OpenRoute = {
   early: true,
   summary: "Whether every configured model can answer, in the inference protocol",
   gives: schema.serverReadyAnswer,
-  handle: async ({ services, unavailable, tell }) => {
-    if (services === null) return tell(unavailable!);
+  handle: async ({ services, unavailable, leaving, tell }) => {
+    const away = unavailable ?? leaving;
+    if (services === null || away !== null) return tell(away!);
     const { trouble } = await readiness(services);
     return trouble === null ? { ready: true } : tell(trouble);
   },
