@@ -89,29 +89,7 @@ describe.each([...told])("on %s", (store) => {
   );
 });
 
-describe(`one folder ${only("embedded", "servers are shared by many")}`, () => {
-  test(
-    "is one process's: others are refused by its pid, and commands talk to it",
-    story("embedded", async (mine) => {
-      const app = await mine.serve();
-      for (const command of ["serve", "migrate", "worker"]) {
-        const second = await mine.run(command);
-        expect(second.code).toBe(3);
-        expect(second.errors).toContain(`process ${app.pid}`);
-        expect(second.errors).toContain(mine.env["SLUICE_DATA"]!);
-      }
-      const models = await mine.run("models", "--json");
-      expect(models.code).toBe(0);
-      expect(JSON.parse(models.out).items).toHaveLength(MODELS.length);
-      // A lock of a dead process holds nobody up.
-      await app.kill();
-      const next = await mine.serve();
-      expect(await next.stop()).toBe(0);
-      expect((await mine.run("migrate")).code).toBe(0);
-    }),
-    300_000,
-  );
-
+describe(`a folder ${only("embedded", "servers are shared by many")}`, () => {
   test(
     "keeps the token that was made at the first start and told once",
     story("embedded", async (mine) => {

@@ -33,7 +33,7 @@ export interface Witness {
   stop(): Promise<void>;
 }
 
-const EVERY_MS = 120;
+const EVERY_MS = 300;
 const DEADLINE_MS = 10_000;
 
 /** Begins to ask about the models. */
@@ -61,8 +61,8 @@ export function startWitness(replicas: readonly Replica[], models: readonly stri
       });
       text = await answer.text();
     } catch (thrown) {
-      const name = (thrown as { code?: string; name?: string }).code;
-      note(0, name ?? (thrown as Error).name);
+      const { code, name } = thrown as { code?: unknown; name?: string };
+      note(0, typeof code === "string" ? code : (name ?? "no answer"));
       return null;
     }
     const { status } = answer;
