@@ -95,6 +95,11 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
       ...{ status: "READY", creation_time: 1, last_updated_time: 1, digest: DIGEST, size: 7 },
       ...{ signature: { inputs: [] }, gates: [{ name: "verified", passed: true }] },
     },
+    {
+      ...{ name: "btc", version: 2, current_stage: "Staging", source: "models:/m-1", run_id: "x" },
+      ...{ storage_location: "mlflow-artifacts:/1/models/m-1/artifacts", model_id: "m-1" },
+      ...{ status: "READY", creation_time: 1, last_updated_time: 1 },
+    },
   ],
   model_version_tags: [{ name: "btc", version: 1, key: "k", value: "v" }],
   aliases: [{ name: "btc", alias: "champion", version: 1, since: AT }],

@@ -117,6 +117,9 @@ export function makeRetentionJob(deps: RetentionDeps) {
       const files = await deps.tidyFiles();
       count(files.removed, files.bytes);
     });
+    if (signal?.aborted !== true) {
+      await removals.analyze().catch((thrown) => failed.push(`analyze: ${reasonOf(thrown)}`));
+    }
     const report = { removed, freedBytes, failed };
     if (failed.length > 0) log.warn("retention_failed", { ...report });
     else log.info("retention_done", { ...removed, freed_bytes: freedBytes });

@@ -127,6 +127,24 @@ describe("collect", () => {
     expect(await stored()).toEqual(range(0, 300));
   });
 
+  test("a call after a candle has closed does not share the run of before", async () => {
+    const exchange = fakeExchange(range(0, 300).map((n) => r(n)));
+    const { collect, clock } = rig(exchange, T(300) + GRACE);
+    let later: ReturnType<typeof collect> | null = null;
+    exchange.meddle = (page, request) => {
+      // The newest page is on its way when the next candle closes.
+      if (request === 1) {
+        exchange.rows.push(r(300));
+        clock.t = T(301) + GRACE;
+        later = collect();
+      }
+      return page;
+    };
+    expect((await collect()).to).toBe(T(299));
+    expect((await later!).to).toBe(T(300));
+    expect(await stored()).toEqual(range(0, 301));
+  });
+
   test("two replicas at once store every candle once", async () => {
     const exchange = fakeExchange(range(0, 600).map((n) => r(n)));
     const one = rig(exchange, T(600) + GRACE);

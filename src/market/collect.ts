@@ -10,7 +10,7 @@ import { isUnknownMarket } from "./answer.ts";
 import type { Client } from "./client.ts";
 import { settle } from "./hole.ts";
 import { realSleep, type Sleep } from "./limiter.ts";
-import { type LookEdges, look, newRun, type Run } from "./look.ts";
+import { type Look, type LookEdges, look, newRun, type Run } from "./look.ts";
 
 export interface CollectOptions {
   /** First instant of interest: candles that start earlier are not stored. */
@@ -96,14 +96,16 @@ export function makeCollector(given: CollectorEdges): Collector {
   const sleep = given.sleep ?? realSleep;
   const { store, clock } = edges;
   const inTurn = makeTurns();
-  const running = new Map<string, { since: Instant; work: Promise<Collected> }>();
+  const running = new Map<string, { since: Instant; to: Instant; work: Promise<Collected> }>();
 
   async function collect(market: string, options: CollectOptions): Promise<Collected> {
     const since = ceilToSlot(options.since);
+    const to = newestClosed(clock.now());
     const other = running.get(market);
-    if (other !== undefined && other.since <= since) return other.work;
+    // One that began before a candle closed may have passed the place where that is.
+    if (other !== undefined && other.since <= since && other.to === to) return other.work;
     const work = inTurn(market, () => collectNow(market, since, options));
-    const entry = { since, work };
+    const entry = { since, to, work };
     running.set(market, entry);
     try {
       return await work;
@@ -114,22 +116,22 @@ export function makeCollector(given: CollectorEdges): Collector {
 
   async function collectNow(market: string, since: Instant, options: CollectOptions) {
     const run = newRun(market, since, options.signal);
+    // What closes meanwhile is another call's.
+    const to = newestClosed(clock.now());
     await noting(run, async () => {
       await pageBack(edges, run, options.onProgress);
       await settle(edges, run, sleep);
     });
-    return report(run);
+    return report(run, to);
   }
 
-  async function report(run: Run): Promise<Collected> {
+  async function report(run: Run, to = newestClosed(clock.now())): Promise<Collected> {
     const { market, since } = run;
-    const to = newestClosed(clock.now());
     const { firstStart } = await store.stateOf(market);
-    const holes = await store.holesOf(market, { from: since, to: to + UNIT_MS });
-    const inState = (state: string) => holes.filter((hole) => hole.state === state).length;
+    const holes = await store.holeCounts(market, { from: since, to: to + UNIT_MS });
     return {
       ...{ market, ...run.counts, requests: run.requests },
-      holes: { unknown: inState("unknown"), empty: inState("confirmed_empty") },
+      holes: { unknown: holes.unknown, empty: holes.confirmed_empty },
       ...{ from: Math.max(since, firstStart ?? since), to },
     };
   }
@@ -220,28 +222,28 @@ async function pageBack(
   if (newest < since) return;
   const { firstStart } = await store.stateOf(market);
   const floor = Math.max(since, firstStart ?? since);
-  const range = { from: floor, to: newest + UNIT_MS };
-  const have = new Set(await store.startsOf(market, range));
-  for (const hole of await store.holesOf(market, range)) have.add(hole.start);
-  const total = range.to <= floor ? 0 : (range.to - floor) / UNIT_MS - have.size;
 
   let done = 0;
+  let total: number | null = null;
   let wasEmpty = false;
-  for (let to: Instant | null = range.to; to !== null; ) {
-    const seen: { oldest: Instant | null; rows: number } = await look(edges, run, to);
-    if (seen.oldest === null) {
+  for (let to: Instant | null = newest + UNIT_MS; to !== null; ) {
+    const seen: Look = await look(edges, run, to);
+    const { oldest } = seen;
+    if (oldest === null) {
       // The end of history is believed when it is told twice.
       if (wasEmpty) return noteFirst(store, market);
       wasEmpty = true;
       continue;
     }
     wasEmpty = false;
-    for (let s = Math.max(seen.oldest, floor); s < to; s += UNIT_MS) {
-      if (!have.has(s)) done++;
-      have.add(s);
+    done += seen.answered;
+    const older = { from: floor, to: oldest };
+    const next: Instant | null = await store.newestOpen(market, older);
+    // What is left is counted once: each count goes through the whole history.
+    if (onProgress !== undefined) {
+      total ??= done + (next === null ? 0 : await store.countOpen(market, older));
+      onProgress({ market, done: Math.min(done, total), total });
     }
-    onProgress?.({ market, done: Math.min(done, total), total });
-    const next = newestMissing(have, seen.oldest, floor);
     to = next === null ? null : next + UNIT_MS;
   }
 }
@@ -249,12 +251,6 @@ async function pageBack(
 async function noteFirst(store: CandleStore, market: string): Promise<void> {
   const firstStart = await store.oldest(market);
   if (firstStart !== null) await store.setState(market, { firstStart });
-}
-
-/** The newest slot before `before` that there is nothing for, or null. */
-function newestMissing(have: ReadonlySet<Instant>, before: Instant, floor: Instant) {
-  for (let s = before - UNIT_MS; s >= floor; s -= UNIT_MS) if (!have.has(s)) return s;
-  return null;
 }
 
 const ceilToSlot = (t: Instant): Instant => slotOf(t + UNIT_MS - 1);

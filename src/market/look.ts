@@ -5,7 +5,8 @@
  */
 import { SluiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { CandleStore, CandleVersion, PageCounts } from "../store/candles.ts";
+import type { CandleStore, CandleVersion } from "../store/candles.ts";
+import type { PageCounts } from "../store/candles-write.ts";
 import { type Instant, iso, newestClosed, UNIT_MS } from "../types.ts";
 import type { Client } from "./client.ts";
 import { type Checked, checkPage, type Refused, sameCandle } from "./rules.ts";
@@ -19,6 +20,8 @@ export interface Look {
   readonly present: ReadonlySet<Instant>;
   /** Refused rows of which not even the slot can be told. */
   readonly unplaced: number;
+  /** Slots of which nothing was known before: with a candle now, or a hole. */
+  readonly answered: number;
 }
 
 /** What a run of looks is about and what it has come to. */
@@ -27,7 +30,7 @@ export interface Run {
   /** Nothing that starts earlier is stored anew. */
   readonly since: Instant;
   readonly signal: AbortSignal | undefined;
-  readonly counts: { -readonly [Name in keyof PageCounts]: PageCounts[Name] };
+  readonly counts: Record<Exclude<keyof PageCounts, "missing">, number>;
   requests: number;
 }
 
@@ -99,6 +102,7 @@ async function lookOnce(edges: LookEdges, run: Run, to: Instant): Promise<Look> 
     oldest,
     present: new Set([...good.map((row) => row.candle.start), ...placed]),
     unplaced: refused.length - placed.length,
+    answered: counts.stored - counts.filled + counts.missing,
   };
 }
 

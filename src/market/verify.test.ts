@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { CandleStore, PageWrite } from "../store/candles.ts";
+import type { CandleStore } from "../store/candles.ts";
+import type { PageWrite } from "../store/candles-write.ts";
 import type { Candle } from "../types.ts";
 import { candleAt, memoryStore, range, T } from "./fixture.ts";
 import { reportText, type VerifyReport, verifyMarket } from "./verify.ts";

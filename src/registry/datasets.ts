@@ -77,9 +77,14 @@ export function makeDatasets({
         stale_at = ${now}::timestamptz,
         stale_reason = c.market || ' ' || to_char(c.start at time zone 'UTC',
           'YYYY-MM-DD"T"HH24:MI:SS"Z"') || ' ' || c.what
-      from changes c
-      where d.stale_at is null and c.market = any(d.markets) and c.at > d.as_of
-        and c.start between d.first_slot and d.last_slot
+      from (
+        -- By market: each change held against each dataset would be their product.
+        select s.dataset_id, c.* from datasets s
+        cross join unnest(s.markets) as mine (name)
+        join changes c on c.market = mine.name and c.at > s.as_of
+          and c.start between s.first_slot and s.last_slot
+        where s.stale_at is null) c
+      where d.dataset_id = c.dataset_id and d.stale_at is null
       returning d.dataset_id`);
     return marked.length;
   }

@@ -16,7 +16,7 @@ describe("databaseAway", () => {
     },
   );
 
-  test.each(["57P01", "57P02", "57P03", "53300", "08006", "25006", "57014", "40001", "40P01"])(
+  test.each(["57P01", "57P02", "57P03", "53300", "53100", "08006", "25006", "57014"])(
     "a server that cannot now: %s, in its words",
     (code) => {
       const error = databaseAway(failed(code, "the database system is starting up"));
@@ -33,7 +33,7 @@ describe("databaseAway", () => {
   });
 
   test("a server that says no, and what is no error of a database, is neither", () => {
-    for (const code of ["23505", "42601", "28P01", "3D000", "22P02", ""]) {
+    for (const code of ["23505", "42601", "28P01", "3D000", "22P02", "40P01", ""]) {
       expect(databaseAway(wrapped(failed(code)))).toBeNull();
     }
     expect(databaseAway(new SluiceError({ code: "lease_lost", detail: "Lost." }))).toBeNull();

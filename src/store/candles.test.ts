@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Candle, UNIT_MS } from "../types.ts";
-import { type CandleStore, makeCandleStore, type PageWrite, type SeenCandle } from "./candles.ts";
-import { type Database, openMemory } from "./database.ts";
+import { type CandleStore, makeCandleStore } from "./candles.ts";
+import type { PageWrite, SeenCandle } from "./candles-write.ts";
+import type { Database } from "./database.ts";
 import { migrate } from "./migrate.ts";
+import { openScratch } from "./testing.ts";
 
 const T = (n: number) => Date.parse("2025-07-01T00:00:00Z") + n * UNIT_MS;
 
 let database: Database;
 let store: CandleStore;
 beforeAll(async () => {
-  database = await openMemory();
+  database = await openScratch();
   await migrate(database);
   store = makeCandleStore(database);
 });
@@ -30,6 +32,8 @@ const page = (change: Partial<PageWrite>): PageWrite => ({
   ...change,
 });
 
+const NOTHING = { stored: 0, revised: 0, quarantined: 0, filled: 0, missing: 0 };
+
 describe("storePage", () => {
   test("what is stored comes back as it was, oldest first", async () => {
     const market = newMarket();
@@ -37,7 +41,7 @@ describe("storePage", () => {
     const precise = { ...odd.candle, volume: 97_831_196.05393483, turnover: 2304644374164.456 };
     const fresh = [seen(market, 3), { ...odd, candle: precise }, seen(market, 0)];
     const counts = await store.storePage(market, page({ fresh }));
-    expect(counts).toEqual({ stored: 3, revised: 0, quarantined: 0, filled: 0 });
+    expect(counts).toEqual({ ...NOTHING, stored: 3 });
     const read = await store.read(market);
     expect(read).toEqual([seen(market, 0).candle, precise, seen(market, 3).candle]);
     expect(await store.startsOf(market)).toEqual([T(0), T(2), T(3)]);
@@ -52,7 +56,7 @@ describe("storePage", () => {
     const write = page({ fresh: [seen(market, 0)], refused, missing: [T(1)] });
     await store.storePage(market, write);
     const again = await store.storePage(market, { ...write, at: T(101) });
-    expect(again).toEqual({ stored: 0, revised: 0, quarantined: 0, filled: 0 });
+    expect(again).toEqual(NOTHING);
     expect(await store.countOf(market)).toBe(1);
     expect(await store.holesOf(market)).toEqual([{ start: T(1), state: "unknown", asked: 1 }]);
   });

@@ -1,6 +1,6 @@
 /*
- * The SQL of candles, their versions, holes and quarantine. Every write is safe to repeat and
- * safe beside another replica that writes the same page: the unique keys decide who was first.
+ * The SQL of candles, their versions, holes and quarantine. What a market's whole history is asked
+ * for is answered within the database, so that the program reads no more than what it works with.
  */
 import {
   and,
@@ -8,27 +8,24 @@ import {
   count,
   desc,
   eq,
-  gt,
   gte,
   inArray,
   isNotNull,
   isNull,
   lt,
-  lte,
-  ne,
-  or,
   type SQL,
   sql,
 } from "drizzle-orm";
-import { type Candle, type Instant, UNIT_MINUTES } from "../types.ts";
-import type { Database, Orm } from "./database.ts";
+import { type Candle, type Instant, iso, UNIT_MINUTES, UNIT_MS } from "../types.ts";
+import {
+  type PageCounts,
+  type PageWrite,
+  type RefusedRow,
+  settleHoles,
+  writePage,
+} from "./candles-write.ts";
+import type { Database } from "./database.ts";
 import { candles, holes, markets, quarantine } from "./schema.ts";
-
-/** A closed candle as an answer told it. */
-export interface SeenCandle {
-  readonly candle: Candle;
-  readonly lastTradeAt: Instant;
-}
 
 /** One version of a candle; `knownTo` null is the one in force. */
 export interface CandleVersion {
@@ -45,14 +42,6 @@ export interface Hole {
   readonly asked: number;
 }
 
-/** A row that verification refused, before it is stored. */
-export interface RefusedRow {
-  readonly start: Instant | null;
-  readonly reason: string;
-  readonly detail: string;
-  readonly raw: string;
-}
-
 /** A row in quarantine; `seen` counts how often the same bad row came. */
 export interface QuarantinedRow extends RefusedRow {
   readonly id: number;
@@ -60,24 +49,6 @@ export interface QuarantinedRow extends RefusedRow {
   readonly seen: number;
   readonly firstSeenAt: Instant;
   readonly lastSeenAt: Instant;
-}
-
-/** What one answer changes; `replaces` is the `knownFrom` of the version that was compared. */
-export interface PageWrite {
-  readonly fresh: readonly SeenCandle[];
-  readonly revised: readonly { readonly row: SeenCandle; readonly replaces: Instant }[];
-  readonly refused: readonly RefusedRow[];
-  readonly missing: readonly Instant[];
-  /** When the answer came, by the exchange's clock: the `knownFrom` of what it brought. */
-  readonly at: Instant;
-}
-
-/** How much of a write was new; a repeated write counts nothing. */
-export interface PageCounts {
-  readonly stored: number;
-  readonly revised: number;
-  readonly quarantined: number;
-  readonly filled: number;
 }
 
 export interface MarketState {
@@ -111,6 +82,12 @@ export interface CandleStore {
   /** Starts of the stored candles, oldest first. */
   startsOf(market: string, range?: Range): Promise<Instant[]>;
   holesOf(market: string, range?: Range, states?: readonly HoleState[]): Promise<Hole[]>;
+  /** How many holes of a range are in each state. */
+  holeCounts(market: string, range?: Range): Promise<Readonly<Record<HoleState, number>>>;
+  /** Start of the newest slot of a range that has neither a candle nor a hole, or null. */
+  newestOpen(market: string, range: Required<Range>): Promise<Instant | null>;
+  /** How many slots of a range have neither a candle nor a hole. */
+  countOpen(market: string, range: Required<Range>): Promise<number>;
   /** Start of the newest stored candle, or null. */
   newest(market: string): Promise<Instant | null>;
   /** Start of the oldest stored candle, or null. */
@@ -145,27 +122,36 @@ const NO_STATE: MarketState = {
 };
 
 /** The store of candles over a database. */
-export function makeCandleStore(database: Pick<Database, "orm">): CandleStore {
+export function makeCandleStore(database: Pick<Database, "orm" | "rows">): CandleStore {
   const db = database.orm;
 
-  const read: CandleStore["read"] = async (market, options = {}) => {
-    const { asOf, limit, order = "asc" } = options;
-    const known = asOf === undefined ? isNull(candles.knownTo) : knownAt(asOf);
-    const query = db
-      .select()
-      .from(candles)
-      .where(and(ofMarket(candles, market), within(candles.start, options), known))
-      .orderBy(order === "asc" ? asc(candles.start) : desc(candles.start));
-    return (await (limit === undefined ? query : query.limit(limit))).map(candleOf);
+  const read: CandleStore["read"] = async (
+    market,
+    { asOf, limit, order = "asc", ...range } = {},
+  ) => {
+    const inForce = sql`known_to is null`;
+    const rows = sql`
+      select start, open, high, low, close, volume, turnover from candles
+      where ${slotsOf(market, range)} and ${asOf === undefined ? inForce : knownAt(asOf)}
+      order by start ${sql.raw(order)}
+      ${limit === undefined ? sql`` : sql`limit ${limit}::integer`}`;
+    // Put together there: a row of the driver's own costs several times as much as the row itself.
+    const [all] = await database.rows<{ text: string | null }>(sql`
+      select json_agg(json_build_array(extract(epoch from start) * 1000,
+        open, high, low, close, volume, turnover))::text as text
+      from (${rows}) as those`);
+    return (JSON.parse(all?.text ?? "[]") as Figures[]).map((row) => candleOf(market, row));
   };
 
   const versions = async (market: string, range: Range, which: SQL): Promise<CandleVersion[]> => {
     const rows = await db
-      .select()
+      .select(VERSION)
       .from(candles)
       .where(and(ofMarket(candles, market), within(candles.start, range), which))
       .orderBy(asc(candles.start), asc(candles.knownFrom));
-    return rows.map((r) => ({ candle: candleOf(r), knownFrom: r.knownFrom, knownTo: r.knownTo }));
+    return rows.map(({ knownFrom, knownTo, ...row }) => ({
+      ...{ candle: { market, ...row }, knownFrom, knownTo },
+    }));
   };
 
   const edge = async (market: string, order: SQL): Promise<Instant | null> => {
@@ -204,6 +190,34 @@ export function makeCandleStore(database: Pick<Database, "orm">): CandleStore {
           ),
         )
         .orderBy(asc(holes.start)),
+    holeCounts: async (market, range = {}) => {
+      const rows = await database.rows<{ state: HoleState; n: number }>(sql`
+        select state, count(*)::integer as n from holes where ${slotsOf(market, range)}
+        group by state`);
+      const counts = { unknown: 0, confirmed_empty: 0, filled: 0 };
+      for (const { state, n } of rows) counts[state] = n;
+      return counts;
+    },
+    newestOpen: async (market, { from, to }) => {
+      if (from >= to) return null;
+      // From the newest back, and no further than to the first gap: both lists come in that order,
+      // else all of them would be sorted first. The slot below the range counts as known, so that
+      // a gap at its lower end is one between two known slots as well.
+      const rows = await database.rows<{ later: Date | string }>(sql`
+        select later from (
+          select start, lag(start, 1, ${iso(to)}::timestamptz) over (order by start desc) as later
+          from (${knownSlots(market, { from, to }, sql`order by start desc`)}
+            union all select ${iso(from - UNIT_MS)}::timestamptz) as known) as pairs
+        where later - start > ${UNIT} order by start desc limit 1`);
+      const later = rows[0]?.later;
+      return later === undefined ? null : new Date(later).getTime() - UNIT_MS;
+    },
+    countOpen: async (market, range) => {
+      const [row] = await database.rows<{ n: number }>(sql`
+        select count(distinct start)::integer as n
+        from (${knownSlots(market, range)}) as known`);
+      return Math.max(0, (range.to - range.from) / UNIT_MS - (row?.n ?? 0));
+    },
     newest: (market) => edge(market, desc(candles.start)),
     oldest: (market) => edge(market, asc(candles.start)),
     countOf: async (market, range = {}) => {
@@ -215,16 +229,9 @@ export function makeCandleStore(database: Pick<Database, "orm">): CandleStore {
         );
       return rows[0]?.n ?? 0;
     },
-    storePage: (market, page) => db.transaction((tx) => writePage(tx, market, page)),
-    settleHoles: (market, { empty, open }, at) =>
-      db.transaction(async (tx) => {
-        const asked = { asked: sql`${holes.asked} + 1`, askedAt: at };
-        const confirmed = { ...asked, state: "confirmed_empty" as const, settledAt: at };
-        const those = (starts: readonly Instant[]) =>
-          and(ofMarket(holes, market), inArray(holes.start, [...starts]), unknownHole);
-        for (const part of chunks(empty)) await tx.update(holes).set(confirmed).where(those(part));
-        for (const part of chunks(open)) await tx.update(holes).set(asked).where(those(part));
-      }),
+    storePage: (market, page) => db.transaction((tx) => writePage(database, tx, market, page)),
+    settleHoles: (market, asked, at) =>
+      db.transaction((tx) => settleHoles(database, tx, market, asked, at)),
     quarantined: async (options = {}) => {
       const { market, limit = 100, before } = options;
       const rows = await db
@@ -255,94 +262,6 @@ export function makeCandleStore(database: Pick<Database, "orm">): CandleStore {
   };
 }
 
-async function writePage(tx: Orm, market: string, page: PageWrite): Promise<PageCounts> {
-  const { at } = page;
-  const insert = async (rows: readonly (SeenCandle & { knownFrom: Instant })[]) => {
-    if (rows.length === 0) return [];
-    const values = rows.map(({ candle, lastTradeAt, knownFrom }) => ({
-      ...{ ...candle, unit: UNIT_MINUTES, lastTradeAt, knownFrom },
-    }));
-    const made = tx.insert(candles).values(values).onConflictDoNothing();
-    return (await made.returning({ start: candles.start })).map((r) => r.start);
-  };
-
-  const stored = await insert(page.fresh.map((row) => ({ ...row, knownFrom: at })));
-  const revisions: (SeenCandle & { knownFrom: Instant })[] = [];
-  for (const { row, replaces } of page.revised) {
-    // Strictly increasing even on a clock that stands still: (start, known_from) is the key.
-    const since = Math.max(at, replaces + 1);
-    const closed = await tx
-      .update(candles)
-      .set({ knownTo: since })
-      .where(
-        and(
-          ofMarket(candles, market),
-          eq(candles.start, row.candle.start),
-          eq(candles.knownFrom, replaces),
-          isNull(candles.knownTo),
-        ),
-      )
-      .returning({ start: candles.start });
-    // Nothing closed: another replica has revised it already.
-    if (closed.length > 0) revisions.push({ ...row, knownFrom: since });
-  }
-  const revised = await insert(revisions);
-  const filled = await fillHoles(tx, market, stored, at);
-  await noteMissing(tx, market, page.missing, at);
-  const quarantined = await keepRefused(tx, market, page.refused, at);
-  return { stored: stored.length, revised: revised.length, quarantined, filled };
-}
-
-async function fillHoles(tx: Orm, market: string, starts: Instant[], at: Instant) {
-  if (starts.length === 0) return 0;
-  const rows = await tx
-    .update(holes)
-    .set({ state: "filled", settledAt: at })
-    .where(and(ofMarket(holes, market), inArray(holes.start, starts), ne(holes.state, "filled")))
-    .returning({ start: holes.start });
-  return rows.length;
-}
-
-async function noteMissing(tx: Orm, market: string, starts: readonly Instant[], at: Instant) {
-  const seen = { market, unit: UNIT_MINUTES, state: "unknown" as const, asked: 1 };
-  for (const part of chunks(starts)) {
-    const values = part.map((start) => ({ ...seen, start, firstSeenAt: at, askedAt: at }));
-    await tx.insert(holes).values(values).onConflictDoNothing();
-  }
-}
-
-/** Returns how many were not in quarantine before; those that were are counted up. */
-async function keepRefused(tx: Orm, market: string, refused: readonly RefusedRow[], at: Instant) {
-  const values = new Map(
-    refused.map((row) => {
-      const digest = digestOf(row);
-      const { start, reason, detail, raw } = row;
-      const kept = { market, unit: UNIT_MINUTES, start, reason, detail, raw, digest };
-      return [digest, { ...kept, firstSeenAt: at, lastSeenAt: at }];
-    }),
-  );
-  if (values.size === 0) return 0;
-  const rows = await tx
-    .insert(quarantine)
-    .values([...values.values()])
-    .onConflictDoUpdate({
-      target: [quarantine.market, quarantine.digest],
-      set: { seen: sql`${quarantine.seen} + 1`, lastSeenAt: at },
-    })
-    .returning({ seen: quarantine.seen });
-  return rows.filter((r) => r.seen === 1).length;
-}
-
-/** A statement takes at most 65,535 parameters; a market that slept for years has more holes. */
-function chunks<Item>(list: readonly Item[], size = 1_000): Item[][] {
-  const parts: Item[][] = [];
-  for (let i = 0; i < list.length; i += size) parts.push(list.slice(i, i + size));
-  return parts;
-}
-
-const digestOf = ({ reason, raw }: RefusedRow): string =>
-  new Bun.CryptoHasher("sha256").update(`${reason}\n${raw}`).digest("hex");
-
 type WithMarket = typeof candles | typeof holes | typeof quarantine;
 
 const ofMarket = (table: WithMarket, market: string) =>
@@ -354,18 +273,33 @@ const within = (start: WithMarket["start"], { from, to }: Range) =>
     to === undefined ? undefined : lt(start, to),
   );
 
-const knownAt = (t: Instant) =>
-  and(lte(candles.knownFrom, t), or(isNull(candles.knownTo), gt(candles.knownTo, t)));
+/** The same in SQL by hand. */
+const slotsOf = (market: string, { from, to }: Range): SQL => sql`
+  market = ${market}::text and unit = ${UNIT_MINUTES}::integer
+  ${from === undefined ? sql`` : sql`and start >= ${iso(from)}::timestamptz`}
+  ${to === undefined ? sql`` : sql`and start < ${iso(to)}::timestamptz`}`;
 
-const unknownHole = eq(holes.state, "unknown");
+const knownAt = (t: Instant): SQL => sql`
+  known_from <= ${iso(t)}::timestamptz
+  and (known_to is null or known_to > ${iso(t)}::timestamptz)`;
 
-const candleOf = (row: typeof candles.$inferSelect): Candle => ({
-  market: row.market,
-  start: row.start,
-  open: row.open,
-  high: row.high,
-  low: row.low,
-  close: row.close,
-  volume: row.volume,
-  turnover: row.turnover,
-});
+/** Slots with a candle or a hole; a hole that was filled comes twice. */
+const knownSlots = (market: string, range: Range, order = sql``): SQL => sql`
+  (select start from candles where ${slotsOf(market, range)} and known_to is null ${order})
+  union all (select start from holes where ${slotsOf(market, range)} ${order})`;
+
+const UNIT = sql.raw(`interval '${UNIT_MINUTES} minutes'`);
+
+/** Start, open, high, low, close, volume, turnover. */
+type Figures = [number, number, number, number, number, number, number];
+
+const candleOf = (market: string, figures: Figures): Candle => {
+  const [start, open, high, low, close, volume, turnover] = figures;
+  return { market, start, open, high, low, close, volume, turnover };
+};
+
+const VERSION = {
+  ...{ start: candles.start, open: candles.open, high: candles.high, low: candles.low },
+  ...{ close: candles.close, volume: candles.volume, turnover: candles.turnover },
+  ...{ knownFrom: candles.knownFrom, knownTo: candles.knownTo },
+};

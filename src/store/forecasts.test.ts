@@ -182,6 +182,43 @@ describe.each(testDatabases())("forecasts on $name", ({ open }) => {
     expect(await outcomes()).toEqual([[2, "down"]]);
   });
 
+  test("an outcome follows a corrected or a late price before it", async () => {
+    for (const n of [1, 3]) await forecasts.store(forecast(n));
+    await trade([100, 110, null, 120]);
+    await forecasts.joinOutcomes();
+    const [first] = await candles.inForce("KRW-BTC", { from: T(0), to: T(1) });
+    const row = { candle: { ...first!.candle, close: 115 }, lastTradeAt: T(0) };
+    const revised = [{ row, replaces: first!.knownFrom }];
+    const page = { fresh: [], revised, refused: [], missing: [], at: now + 1 };
+    await candles.storePage("KRW-BTC", page);
+    now += 1;
+    await trade([100, 110, 130, 120]);
+    now += 1;
+    expect(await forecasts.joinOutcomes()).toBe(2);
+    expect(await outcomes()).toEqual([
+      [1, "down"],
+      [3, "down"],
+    ]);
+    expect(await forecasts.joinOutcomes()).toBe(0);
+  });
+
+  test("between two pages that are not both there the price before is not known yet", async () => {
+    await forecasts.store(forecast(3));
+    const at = async (n: number, close: number) => {
+      const prices = { open: 100, high: 200, low: 50, close, volume: 1, turnover: 100 };
+      const seen = { candle: { market: "KRW-BTC", start: T(n), ...prices }, lastTradeAt: T(n) };
+      await candles.storePage("KRW-BTC", {
+        ...{ fresh: [seen], revised: [], refused: [], missing: [], at: now },
+      });
+    };
+    await at(0, 100);
+    await at(3, 120);
+    expect(await forecasts.joinOutcomes()).toBe(0);
+    await at(2, 130);
+    expect(await forecasts.joinOutcomes()).toBe(1);
+    expect(await outcomes()).toEqual([[3, "down"]]);
+  });
+
   test("the first candle of all has no price before it, and so no outcome", async () => {
     await forecasts.store(forecast(0));
     await trade([100]);

@@ -44,30 +44,59 @@ export function makeForecasts(database: Database, clock: { now(): Instant }) {
   /**
    * Joins outcomes to forecasts whose target candle is stored by now; returns how many. The price
    * before is that of the last candle before the target: nothing traded, nothing changed. An
-   * outcome follows its candles: a revision, or a hole that is filled, joins it anew.
+   * outcome follows its candles: a revision, or a hole that is filled, joins it anew. Only open
+   * forecasts are looked at and those that such a change touches, however many there are beside.
    */
   async function joinOutcomes(): Promise<number> {
     const now = iso(clock.now());
     const joined = await database.rows<{ id: string }>(sql`
+      with changes as (
+        select market, start, known_to as at from candles
+        where unit = 240 and known_to is not null
+        union all
+        select market, start, settled_at from holes where unit = 240 and state = 'filled'),
+      touched as (
+        select market, start, at from changes
+        union all
+        select c.market, next.start, c.at from changes c
+        cross join lateral (
+          select start from candles n
+          where n.market = c.market and n.unit = 240 and n.start > c.start and n.known_to is null
+          order by n.start limit 1) next),
+      due as materialized (
+        select id, market, target_start from forecasts where outcome is null
+        union
+        select f.id, f.market, f.target_start from touched t
+        join forecasts f on f.market = t.market and f.target_start = t.start
+        where f.outcome_at < t.at),
+      -- Each by itself: joined as tables, all candles would be held against all forecasts wherever
+      -- the database has not yet counted how many there are of what.
+      priced as materialized (
+        select d.id, c.close, p.close as before from due d
+        cross join lateral (
+          select close from candles
+          where market = d.market and unit = 240 and start = d.target_start and known_to is null
+          limit 1) c
+        cross join lateral (
+          select close, start from candles
+          where market = d.market and unit = 240 and start < d.target_start and known_to is null
+          order by start desc limit 1) p
+        -- Between two pages that are not both there yet, the price before is not known.
+        where p.start = d.target_start - interval '4 hours' or (
+          select true from holes where market = d.market and unit = 240
+            and start = d.target_start - interval '4 hours'))
       update forecasts f set
-        outcome = case when c.close > p.close then 'up'
-                       when c.close < p.close then 'down' else 'unchanged' end,
-        outcome_return = ln(c.close / p.close),
+        outcome = case when c.close > c.before then 'up'
+                       when c.close < c.before then 'down' else 'unchanged' end,
+        outcome_return = ln(c.close / c.before),
         outcome_at = ${now}::timestamptz
-      from candles c
-      cross join lateral (
-        select close, known_from from candles b
-        where b.market = c.market and b.unit = c.unit and b.start < c.start and b.known_to is null
-        order by b.start desc limit 1) p
-      where c.market = f.market and c.start = f.target_start
-        and c.unit = 240 and c.known_to is null
-        and (f.outcome is null or greatest(c.known_from, p.known_from) > f.outcome_at)
+      from priced c where f.id = c.id and f.id = any(array(select id from priced))
       returning f.id`);
     const empty = await database.rows<{ id: string }>(sql`
       update forecasts f set outcome = 'no_candle', outcome_at = ${now}::timestamptz
       from holes h
-      where f.outcome is null and h.market = f.market and h.start = f.target_start
-        and h.state = 'confirmed_empty'
+      where f.outcome is null and h.market = f.market and h.unit = 240
+        and h.start = f.target_start and h.state = 'confirmed_empty'
       returning f.id`);
     return joined.length + empty.length;
   }

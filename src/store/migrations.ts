@@ -4,7 +4,7 @@
  */
 import init from "../../drizzle/0000_init.sql" with { type: "text" };
 import tables from "../../drizzle/0001_tables.sql" with { type: "text" };
-import mlflow from "../../drizzle/0002_mlflow.sql" with { type: "text" };
+import tracking from "../../drizzle/0002_tracking.sql" with { type: "text" };
 
 export interface Migration {
   readonly id: number;
@@ -15,5 +15,5 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { id: 0, name: "0000_init", sql: init },
   { id: 1, name: "0001_tables", sql: tables },
-  { id: 2, name: "0002_mlflow", sql: mlflow },
+  { id: 2, name: "0002_tracking", sql: tracking },
 ];

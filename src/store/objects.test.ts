@@ -253,6 +253,17 @@ describe.skipIf(s3Given === null)("an S3 server that fails in the middle", () =>
     expect((await failureOf(objects.has(sha256("x")))).code).toBe("object_store_unreachable");
   });
 
+  test("a bucket that is removed meanwhile fails what is under way; the next work makes it", async () => {
+    const { objects, close } = await s3Store(given);
+    const digest = await objects.put(bytesOf("first"));
+    await objects.remove(digest);
+    await close();
+    expect((await failureOf(objects.put(bytesOf("second")))).code).toBe("object_store_unreachable");
+    await objects.put(bytesOf("third"));
+    await objects.remove(sha256("third"));
+    await close();
+  });
+
   test("a connection that is cut in the middle of an upload ends it with an error", async () => {
     const target = new URL(given.endpoint);
     let cutting = false;

@@ -2,11 +2,14 @@
  * Bytes under their sha256: a folder, or any S3 server. An object is there whole or not at all,
  * and what is read is what was written, or an error.
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { Client } from "minio";
 import type { S3Config } from "../config.ts";
-import { reasonOf, SluiceError } from "../errors.ts";
+import { checked, isDigest, keyOf, missing, sha256, unreachable, verified } from "./object.ts";
+import { type Direct, s3Files } from "./s3-files.ts";
+import { asidePath, nameToo, pieces, type Staged, spool } from "./staged.ts";
 
 export interface Objects {
   /** Stores the bytes, reads them back, and returns their sha256 in hex. */
@@ -17,27 +20,67 @@ export interface Objects {
   /** Removes an object; one that is not there is no error. */
   remove(digest: string): Promise<void>;
   list(): AsyncIterable<string>;
+  /**
+   * Takes bytes as they come, however many, holding but a piece of them. Nothing has a name before
+   * `keep`, and what breaks off leaves nothing.
+   */
+  stage(chunks: AsyncIterable<Uint8Array>): Promise<Staged>;
+  /** An object that is to be removed, so that it can come back; null where it is not there. */
+  aside(digest: string): Promise<Staged | null>;
+  /** How many bytes it has; `object_missing`. */
+  size(digest: string): Promise<number>;
+  /**
+   * The bytes under a digest in pieces: `object_corrupt` before the last one where they are not
+   * what was written. A range (`to` is the first byte behind it) cannot be checked so.
+   */
+  read(digest: string, range?: Range): AsyncGenerator<Uint8Array, void, undefined>;
+  /** What clients may do with the store past this server, where it can be reached so. */
+  readonly direct: Direct | null;
 }
 
-export const sha256 = (bytes: Uint8Array | string): string =>
-  new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
 
-/** JavaScript's `$` means the very end, so nothing may follow a digest. */
-export const isDigest = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
-
-const keyOf = (digest: string): string => {
-  if (!isDigest(digest)) throw missing(digest);
-  return `${digest.slice(0, 2)}/${digest}`;
-};
+export { isDigest, sha256 } from "./object.ts";
 
 /** Objects as files below `folder`. */
 export function folderObjects(folder: string): Objects {
   const pathOf = (digest: string) => join(folder, keyOf(digest));
-  const read = async (digest: string) =>
-    readFile(pathOf(digest)).catch((thrown: NodeJS.ErrnoException) => {
-      throw thrown.code === "ENOENT" ? missing(digest) : unreachable(thrown);
-    });
+  const failed = (digest: string) => (thrown: NodeJS.ErrnoException) => {
+    throw thrown.code === "ENOENT" ? missing(digest) : unreachable(thrown);
+  };
+  const read = async (digest: string) => readFile(pathOf(digest)).catch(failed(digest));
+  const stagedAt = (path: string, digest: string, size: number): Staged => ({
+    ...{ digest, size },
+    keep: () => nameToo(path, pathOf(digest)).catch(failed(digest)),
+    drop: () => rm(path, { force: true }),
+  });
+  const size = async (digest: string) => (await stat(pathOf(digest)).catch(failed(digest))).size;
+  const stage = async (chunks: AsyncIterable<Uint8Array>) => {
+    const { path, digest, size } = await spool(folder, chunks);
+    return stagedAt(path, digest, size);
+  };
+  async function* readPieces(digest: string, range?: Range) {
+    try {
+      const all = pieces(pathOf(digest), range?.from, range?.to);
+      yield* range === undefined ? checked(digest, all) : all;
+    } catch (thrown) {
+      failed(digest)(thrown as NodeJS.ErrnoException);
+    }
+  }
+  /** A second name of its file; where the disk has no such thing, a copy. */
+  const linked = async (digest: string) => {
+    const path = asidePath(folder);
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await link(pathOf(digest), path);
+    return stagedAt(path, digest, await size(digest));
+  };
   return {
+    aside: (digest) => linked(digest).catch(() => stage(readPieces(digest)).catch(() => null)),
+    ...{ stage, size, read: readPieces, direct: null },
+    direct: null,
     put: async (bytes) => {
       const digest = sha256(bytes);
       await writeWhole(pathOf(digest), bytes).catch((thrown) => {
@@ -88,21 +131,26 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
 
 const DEADLINE_MS = 30_000;
 
-/** Objects in a bucket of an S3 server; the bucket is made when it is not there. */
-export function s3Objects(config: S3Config): Objects {
-  const endpoint = new URL(config.endpoint);
-  const client = new Client({
-    endPoint: endpoint.hostname,
-    port: Number(endpoint.port) || (endpoint.protocol === "https:" ? 443 : 80),
-    useSSL: endpoint.protocol === "https:",
-    accessKey: config.accessKey,
-    secretKey: config.secretKey,
-    region: config.region,
+function clientOf({ accessKey, secretKey, region }: S3Config, endpoint: string): Client {
+  const url = new URL(endpoint);
+  return new Client({
+    endPoint: url.hostname,
+    port: Number(url.port) || (url.protocol === "https:" ? 443 : 80),
+    useSSL: url.protocol === "https:",
+    ...{ accessKey, secretKey, region },
   });
+}
+
+/**
+ * Objects in a bucket of an S3 server; the bucket is made when it is not there. What comes in
+ * pieces is kept below `folder` until it is sent.
+ */
+export function s3Objects(config: S3Config, folder = join(tmpdir(), "sluice-objects")): Objects {
+  const client = clientOf(config, config.endpoint);
   const { bucket } = config;
   let ready: Promise<void> | null = null;
   /** Does the work once the bucket is known to be there; any failure of it is ours to name. */
-  const inBucket = async <T>(work: () => Promise<T>): Promise<T> => {
+  const inBucket = async <T>(work: () => Promise<T>, deadlineMs?: number): Promise<T> => {
     ready ??= ensureBucket(client, bucket, config.region);
     try {
       await withDeadline(ready);
@@ -110,7 +158,9 @@ export function s3Objects(config: S3Config): Objects {
       ready = null;
       throw unreachable(thrown);
     }
-    return withDeadline(work()).catch((thrown) => {
+    return withDeadline(work(), deadlineMs).catch((thrown) => {
+      // It was removed since: the next work makes it anew, as a start would.
+      if (codeOf(thrown) === "NoSuchBucket") ready = null;
       throw isAbsent(thrown) ? thrown : unreachable(thrown);
     });
   };
@@ -122,7 +172,13 @@ export function s3Objects(config: S3Config): Objects {
         throw isAbsent(thrown) ? missing(digest) : thrown;
       }
     });
+  const { publicEndpoint } = config;
   return {
+    ...s3Files({
+      ...{ client, bucket, inBucket, folder },
+      signer: publicEndpoint === undefined ? client : clientOf(config, publicEndpoint),
+      isPublic: publicEndpoint !== undefined,
+    }),
     // A buffer of known size, never a stream: a stream that breaks would leave the call hanging.
     put: async (bytes) => {
       const digest = sha256(bytes);
@@ -172,42 +228,13 @@ async function collected(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array>
 }
 
 /** A promise of the client may never settle when a connection dies, hence our own deadline. */
-async function withDeadline<T>(work: Promise<T>): Promise<T> {
+async function withDeadline<T>(work: Promise<T>, deadlineMs = DEADLINE_MS): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${DEADLINE_MS} ms`)), DEADLINE_MS);
+    timer = setTimeout(() => reject(new Error(`no answer in ${deadlineMs} ms`)), deadlineMs);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 const codeOf = (thrown: unknown): string => String((thrown as { code?: unknown })?.code ?? "");
 const isAbsent = (thrown: unknown): boolean => /NoSuchKey|NotFound/.test(codeOf(thrown));
-
-function verified(digest: string, bytes: Uint8Array): Uint8Array {
-  const found = sha256(bytes);
-  if (found === digest) return bytes;
-  throw new SluiceError({
-    code: "object_corrupt",
-    detail: `Object ${digest} holds ${bytes.length} bytes whose sha256 is ${found}.`,
-    fix: "Restore the object from a backup, or train again and promote the new version.",
-  });
-}
-
-const missing = (digest: string): SluiceError =>
-  new SluiceError({
-    code: "object_missing",
-    detail: `The object store has no object ${digest}.`,
-    fix: "Restore the object from a backup, or train again and promote the new version.",
-  });
-
-const unreachable = (thrown: unknown): SluiceError =>
-  thrown instanceof SluiceError
-    ? thrown
-    : new SluiceError({
-        code: "object_store_unreachable",
-        status: 503,
-        detail: `The object store does not answer: ${reasonOf(thrown)}.`,
-        fix: "Check S3_ENDPOINT, S3_BUCKET and the keys, or the free space of SLUICE_DATA.",
-        retryAfter: 5,
-        cause: thrown,
-      });

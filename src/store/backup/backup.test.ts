@@ -216,10 +216,15 @@ describe.each(testDatabases())("of $name", (kind) => {
   });
 
   test("breaks off where an artifact is damaged, and leaves nothing aside", async () => {
-    const get = async () => {
-      throw new SluiceError({ code: "object_corrupt", detail: "Damaged." });
+    const damaged: Objects = {
+      ...objects,
+      read: async function* (digest) {
+        const [first] = await Array.fromAsync(objects.read(digest));
+        yield first!.subarray(0, 1);
+        throw new SluiceError({ code: "object_corrupt", detail: "Damaged." });
+      },
     };
-    const backup = await takeBackup(depsOf(database, { ...objects, get }));
+    const backup = await takeBackup(depsOf(database, damaged));
     expect(await codeOf(Array.fromAsync(backup.bytes()))).toContain("object_corrupt");
     const left = await takeBackup(depsOf(database, objects));
     for await (const _ of left.bytes()) break;
@@ -228,8 +233,13 @@ describe.each(testDatabases())("of $name", (kind) => {
 
   test("that is large ends where nobody wants the rest of it", async () => {
     const bytes = crypto.getRandomValues(new Uint8Array(65_536));
-    const get = async () => Buffer.concat(Array.from({ length: 90 }, () => bytes));
-    const large = depsOf(database, { ...objects, get });
+    const large = depsOf(database, {
+      ...objects,
+      size: async () => 90 * bytes.length,
+      read: async function* () {
+        for (let i = 0; i < 90; i++) yield bytes;
+      },
+    });
     for await (const _ of (await takeBackup(large)).bytes()) break;
     expect(readdirSync(join(folder, "aside"))).toEqual([]);
   });

@@ -16,7 +16,7 @@ import { insertLines, setSequence, tableNames, tableOf, tablesInOrder } from "./
 
 export interface RestoreDeps {
   readonly database: Database;
-  readonly objects: Pick<Objects, "put">;
+  readonly objects: Pick<Objects, "stage">;
   /** The migrations of this program; those of a test. */
   readonly list?: readonly Migration[];
 }
@@ -43,8 +43,15 @@ export async function restoreBackup(
   await eachPart(path, async (name, body) => {
     const digest = stored.get(name);
     if (typeof digest !== "string") return;
-    const put = await objects.put(Buffer.concat(await Array.fromAsync(body)));
-    if (put !== digest) throw damaged(path, `the part ${name} changed while it was read`);
+    const staged = await objects.stage(body);
+    try {
+      if (staged.digest !== digest) {
+        throw damaged(path, `the part ${name} changed while it was read`);
+      }
+      await staged.keep();
+    } finally {
+      await staged.drop();
+    }
   });
   return database.orm.transaction(async (tx) => {
     await lockMigrations(tx);

@@ -16,6 +16,13 @@ export interface TableName {
   readonly key: readonly string[];
 }
 
+/** What rows refer to without a foreign key, which databases of earlier versions still have. */
+const REFERRED: Readonly<Record<string, readonly string[]>> = {
+  latest_metrics: ["runs"],
+  metrics: ["runs"],
+  model_versions: ["runs"],
+};
+
 /** Every table, each after those that its rows refer to. */
 export function tablesInOrder(): TableName[] {
   const left = (Object.values(schema) as unknown[])
@@ -25,8 +32,11 @@ export function tablesInOrder(): TableName[] {
   const ordered: TableName[] = [];
   const done = new Set<string>();
   while (left.length > 0) {
-    const at = left.findIndex((table) =>
-      table.foreignKeys.every((key) => done.has(getTableConfig(key.reference().foreignTable).name)),
+    const at = left.findIndex(({ name, foreignKeys }) =>
+      [
+        ...foreignKeys.map((key) => getTableConfig(key.reference().foreignTable).name),
+        ...(REFERRED[name] ?? []),
+      ].every((referred) => done.has(referred)),
     );
     const [table] = left.splice(at, 1);
     if (at < 0 || table === undefined) throw new Error("Tables refer to each other in a circle.");

@@ -29,7 +29,7 @@ import { type Spooled, spoolLines } from "./spool.ts";
 
 export interface TakeDeps {
   readonly database: Database;
-  readonly objects: Pick<Objects, "get" | "has">;
+  readonly objects: Pick<Objects, "read" | "size" | "has">;
   /** The artifacts that rows name, within a transaction. */
   readonly named: (within: Orm) => Promise<readonly string[]>;
   /** Where rows are kept aside. */
@@ -165,7 +165,10 @@ async function writeParts(
   for (const [file, text] of models) await addText(modelPart(file), text);
   const absent = new Set(missing);
   const digests = snapshot.digests.filter((digest) => !absent.has(digest));
-  for (const digest of digests) await addBytes(objectPart(digest), await objects.get(digest));
+  for (const digest of digests) {
+    const part = { name: objectPart(digest), size: await objects.size(digest), sha256: digest };
+    await add(part, objects.read(digest));
+  }
   for (const [table, { path, size, sha256 }] of snapshot.rows) {
     await add({ name: rowsPart(table), size, sha256 }, Bun.file(path).stream());
   }

@@ -36,7 +36,11 @@ export const pipelineRuns = pgTable(
       .on(t.pipeline, t.slot)
       .where(sql`kind = 'slot' and status not in ('failed', 'crashed')`),
     uniqueIndex("pipeline_runs_one_running").on(t.pipeline).where(sql`status = 'running'`),
-    index("pipeline_runs_newest").on(t.pipeline, t.slot.desc(), t.id.desc()),
+    index("pipeline_runs_newest").on(
+      t.pipeline,
+      t.slot.desc().nullsFirst(),
+      t.id.desc().nullsFirst(),
+    ),
     index("pipeline_runs_open").on(t.status).where(sql`status in ('queued', 'running')`),
   ],
 );

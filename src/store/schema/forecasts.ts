@@ -36,7 +36,12 @@ export const forecasts = pgTable(
   },
   (t) => [
     uniqueIndex("forecasts_same").on(t.model, t.targetStart, t.modelDigest, t.inputsDigest),
-    index("forecasts_newest").on(t.model, t.targetStart.desc(), t.madeAt.desc()),
+    index("forecasts_newest").on(
+      t.model,
+      t.targetStart.desc().nullsFirst(),
+      t.madeAt.desc().nullsFirst(),
+    ),
+    index("forecasts_of_slot").on(t.market, t.targetStart),
     index("forecasts_open").on(t.market, t.targetStart).where(sql`outcome is null`),
   ],
 );

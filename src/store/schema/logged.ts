@@ -34,7 +34,11 @@ export const loggedModels = pgTable(
     lastUpdatedTime: ms("last_updated_time").notNull(),
   },
   (t) => [
-    index("logged_models_of_experiment").on(t.experimentId, t.creationTime.desc(), t.modelId),
+    index("logged_models_of_experiment").on(
+      t.experimentId,
+      t.creationTime.desc().nullsFirst(),
+      t.modelId,
+    ),
     index("logged_models_of_run").on(t.sourceRunId),
   ],
 );
@@ -105,7 +109,11 @@ export const files = pgTable(
     size: ms("size").notNull(),
     createdAt: instant("created_at").notNull(),
   },
-  (t) => [index("files_digest").on(t.digest)],
+  (t) => [
+    index("files_digest").on(t.digest),
+    // Folders are ranges of paths, whatever order of letters the database has.
+    index("files_below").on(t.path.op("text_pattern_ops")),
+  ],
 );
 
 /** Uploads in parts that a client was given addresses for and has not completed. */

@@ -62,7 +62,11 @@ export const holes = pgTable(
     askedAt: instant("asked_at").notNull(),
     settledAt: instant("settled_at"),
   },
-  (t) => [primaryKey({ columns: [t.market, t.unit, t.start] })],
+  (t) => [
+    primaryKey({ columns: [t.market, t.unit, t.start] }),
+    index("holes_unknown").on(t.market, t.unit, t.start).where(sql`state = 'unknown'`),
+    index("holes_filled").on(t.market, t.settledAt).where(sql`state = 'filled'`),
+  ],
 );
 
 export const quarantine = pgTable(

@@ -14,7 +14,6 @@ import {
   uniqueIndex,
 } from "drizzle-orm/pg-core";
 import { identity, instant, ms } from "./columns.ts";
-import { runs } from "./tracking.ts";
 
 export const registeredModels = pgTable("registered_models", {
   name: text().primaryKey(),
@@ -46,7 +45,10 @@ export const modelVersions = pgTable(
     userId: text("user_id"),
     currentStage: text("current_stage").notNull().default("None"),
     source: text().notNull(),
-    runId: text("run_id").references(() => runs.runId),
+    /** Where its files are, where the source names another version or a logged model. */
+    storageLocation: text("storage_location"),
+    /** Of a run that is known here or not: clients register what other servers tracked. */
+    runId: text("run_id"),
     runLink: text("run_link"),
     /** The logged model it was registered from, or null. */
     modelId: text("model_id"),

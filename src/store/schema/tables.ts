@@ -36,7 +36,7 @@ export const tableImports = pgTable(
   },
   (t) => [
     uniqueIndex("table_imports_in_force").on(t.model, t.file).where(sql`replaced_at is null`),
-    index("table_imports_newest").on(t.model, t.id.desc()),
+    index("table_imports_newest").on(t.model, t.id.desc().nullsFirst()),
   ],
 );
 

@@ -2,7 +2,9 @@
  * Runs and what they log, in MLflow's shapes, so that its protocol maps onto them as they are.
  * What only Sluice knows stands in columns of its own beside them.
  */
+import { type SQL, sql } from "drizzle-orm";
 import {
+  type AnyPgColumn,
   boolean,
   doublePrecision,
   index,
@@ -59,7 +61,9 @@ export const runs = pgTable(
     pipelineRunId: text("pipeline_run_id"),
   },
   (t) => [
-    index("runs_of_experiment").on(t.experimentId, t.startTime.desc(), t.runId),
+    // Only with its nulls first an index has the order of a plain `desc`.
+    index("runs_of_experiment").on(t.experimentId, t.startTime.desc().nullsFirst(), t.runId),
+    index("runs_by_start").on(t.startTime.desc().nullsFirst(), t.runId),
     index("runs_of_pipeline_run").on(t.pipelineRunId),
   ],
 );
@@ -69,22 +73,34 @@ const runId = () =>
     .notNull()
     .references(() => runs.runId, { onDelete: "cascade" });
 
+/**
+ * What searches look texts up by: an index cannot hold all of a long one, and only in this order of
+ * characters it finds those that begin so.
+ */
+const head = (value: AnyPgColumn | SQL) => sql`left(${value}, 128) text_pattern_ops`;
+
 export const params = pgTable(
   "params",
   { runId: runId(), key: text().notNull(), value: text().notNull() },
-  (t) => [primaryKey({ columns: [t.runId, t.key] })],
+  (t) => [primaryKey({ columns: [t.runId, t.key] }), index("params_head").on(t.key, head(t.value))],
 );
 
 export const tags = pgTable(
   "tags",
   { runId: runId(), key: text().notNull(), value: text().notNull() },
-  (t) => [primaryKey({ columns: [t.runId, t.key] })],
+  (t) => [primaryKey({ columns: [t.runId, t.key] }), index("tags_head").on(t.key, head(t.value))],
 );
+
+/**
+ * Without a foreign key, which costs two thirds of the time of logging a thousand points: who logs
+ * holds the run's row meanwhile, and who removes a run removes its points before.
+ */
+const loggedBy = () => text("run_id").notNull();
 
 export const metrics = pgTable(
   "metrics",
   {
-    runId: runId(),
+    runId: loggedBy(),
     key: text().notNull(),
     value: doublePrecision().notNull(),
     isNan: boolean("is_nan").notNull().default(false),
@@ -98,7 +114,7 @@ export const metrics = pgTable(
 export const latestMetrics = pgTable(
   "latest_metrics",
   {
-    runId: runId(),
+    runId: loggedBy(),
     key: text().notNull(),
     value: doublePrecision().notNull(),
     isNan: boolean("is_nan").notNull().default(false),
@@ -107,7 +123,8 @@ export const latestMetrics = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.runId, t.key] }),
-    index("latest_metrics_key").on(t.key, t.value),
+    index("latest_metrics_value").on(t.key, t.value).where(sql`not is_nan`),
+    index("latest_metrics_nan").on(t.key).where(sql`is_nan`),
   ],
 );
 
@@ -145,7 +162,11 @@ export const inputs = pgTable(
       .references(() => datasets.datasetId),
     tags: jsonb().$type<Record<string, string>>().notNull().default({}),
   },
-  (t) => [primaryKey({ columns: [t.runId, t.datasetId] })],
+  (t) => [
+    primaryKey({ columns: [t.runId, t.datasetId] }),
+    index("inputs_of_dataset").on(t.datasetId),
+    index("inputs_context").on(head(sql`${t.tags} ->> 'mlflow.data.context'`)),
+  ],
 );
 
 /** Files of runs: a path in the run, and the sha256 under which the object store has the bytes. */
