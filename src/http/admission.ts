@@ -37,7 +37,7 @@ export interface AdmissionDeps {
 
 /** Addresses that nobody is sent away from. */
 export const EXEMPT =
-  /^[a-z]+:\/\/[^/]+\/(?:healthz|readyz|metrics|v2\/health\/(?:live|ready))(?:\?|$)/;
+  /^[a-z]+:\/\/[^/]+\/(?:healthz?|readyz|metrics|v2\/health\/(?:live|ready))(?:\?|$)/;
 
 /** The judge of all requests. */
 export function makeAdmission({ limits, redisUrl, log, inFlight }: AdmissionDeps): Admission {

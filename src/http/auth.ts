@@ -8,9 +8,22 @@ import { SluiceError } from "../errors.ts";
 import type { TokenInfo, Tokens } from "../store/tokens.ts";
 import type { Group } from "./route.ts";
 
+/** What a protocol accepts beside a bearer token whose scope is that of the route. */
+export interface Keys {
+  /** Basic authentication, by any name, with a token as the password. */
+  readonly basic: boolean;
+  /** A token of scope `track` also reads. */
+  readonly track: boolean;
+}
+
 export interface Auth {
   /** The actor for the history; `no_token` and `bad_bearer` (401), `forbidden` (403). */
-  admit(group: Group, request: Request, services: AuthServices): string | Promise<string>;
+  admit(
+    group: Group,
+    request: Request,
+    services: AuthServices,
+    keys?: Keys,
+  ): string | Promise<string>;
   /** Forgets the tokens found lately. */
   forget(): void;
 }
@@ -45,25 +58,42 @@ export function makeAuth({ open }: Pick<Config, "open">): Auth {
 
   return {
     forget: () => found.clear(),
-    admit: (group, request, services) =>
+    admit: (group, request, services, keys = BEARER) =>
       group === "open" || (group !== "admin" && open.includes(group))
         ? "anyone"
-        : bearerOf(group, request, services),
+        : bearerOf(group, request, services, keys),
   };
 
-  async function bearerOf(group: Exclude<Group, "open">, request: Request, services: AuthServices) {
+  async function bearerOf(
+    group: Exclude<Group, "open">,
+    request: Request,
+    services: AuthServices,
+    keys: Keys,
+  ) {
     const header = request.headers.get("authorization");
     if (header === null) throw noToken(group);
-    const token = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
+    const bearer = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
+    const token = bearer ?? (keys.basic ? passwordIn(header) : undefined);
     if (token === undefined) throw badBearer();
     if (isSame(token, services.adminToken)) return "admin";
     const info = await find(token, services.tokens);
     if (info === null) throw badBearer();
-    if (!info.scopes.includes("admin") && !info.scopes.includes(group)) {
+    const { scopes } = info;
+    const reads = keys.track && group === "read" && scopes.includes("track");
+    if (!scopes.includes("admin") && !scopes.includes(group) && !reads) {
       throw forbidden(info.name, group);
     }
     return `${info.scopes.includes("admin") ? "admin" : "token"}:${info.name}`;
   }
+}
+
+const BEARER: Keys = { basic: false, track: false };
+
+/** The password of a Basic header, or undefined. */
+function passwordIn(header: string): string | undefined {
+  const encoded = /^Basic +([\w+/]{1,1024}={0,2})$/i.exec(header)?.[1];
+  if (encoded === undefined) return undefined;
+  return /^[^:]*:([\x21-\x7e]{1,512})$/.exec(Buffer.from(encoded, "base64").toString())?.[1];
 }
 
 /** Compared by digest, in a time that tells nothing of how much was right. */

@@ -10,6 +10,7 @@ import type { CodeRows } from "./codes/row.ts";
 import { stateCodes } from "./codes/state.ts";
 import { storeCodes } from "./codes/store.ts";
 import { tableCodes } from "./codes/table.ts";
+import { trackingCodes } from "./codes/tracking.ts";
 
 export interface Code {
   readonly code: string;
@@ -21,6 +22,7 @@ export interface Code {
 const rows: CodeRows = {
   ...requestCodes,
   ...stateCodes,
+  ...trackingCodes,
   ...marketCodes,
   ...tableCodes,
   ...storeCodes,

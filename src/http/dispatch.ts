@@ -116,7 +116,7 @@ function checkedQuery(schema: Schema, url: string): unknown {
 /** What a handler gave as a response. */
 export function answerOf(
   answer: Answer,
-  { status = 200 }: Route,
+  { status = 200 }: Pick<Route, "status">,
   arrival: Arrival,
   simulated: boolean,
 ): Response {

@@ -13,6 +13,8 @@ export interface LongAnswer {
 }
 
 export interface LongAnswerOptions {
+  /** 200 where nothing is said. */
+  readonly status?: number;
   readonly headers: Readonly<Record<string, string>>;
   /** How long the client may take nothing of it. */
   readonly silenceMs: number;
@@ -31,7 +33,7 @@ export const longOf = (response: Response): LongAnswer | null => known.get(respo
 /** The pieces as the body of an answer, which ends where the client takes nothing for long. */
 export function longAnswer(
   pieces: AsyncGenerator<Uint8Array, void, undefined>,
-  { headers, silenceMs, farewell }: LongAnswerOptions,
+  { status = 200, headers, silenceMs, farewell }: LongAnswerOptions,
 ): LongAnswer {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   let body: ReadableStreamDefaultController<Uint8Array>;
@@ -86,7 +88,7 @@ export function longAnswer(
     // Nothing is made in advance.
     { highWaterMark: 0 },
   );
-  const answer: LongAnswer = { response: new Response(stream, { headers }), ended, stop };
+  const answer: LongAnswer = { response: new Response(stream, { status, headers }), ended, stop };
   known.set(answer.response, answer);
   return answer;
 }

@@ -3,6 +3,7 @@
  * logged, with its stack, because its message may tell what is nobody's business.
  */
 import { SluiceError } from "../errors.ts";
+import { databaseAway } from "../store/away.ts";
 import { titleOf } from "./codes.ts";
 
 export interface ProblemOptions {
@@ -60,9 +61,10 @@ export function headersOf(
 export const asTold = (thrown: unknown, requestId: string): SluiceError =>
   thrown instanceof SluiceError
     ? thrown
-    : new SluiceError({
+    : (databaseAway(thrown) ??
+      new SluiceError({
         code: "internal_error",
         detail: "Something went wrong that nobody foresaw.",
         fix: `See the log of the server at request ${requestId}, and report it.`,
         cause: thrown,
-      });
+      }));

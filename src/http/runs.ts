@@ -2,14 +2,19 @@
  * Trainings and their files.
  */
 import * as v from "valibot";
-import { SluiceError } from "../errors.ts";
+import { reasonOf, SluiceError } from "../errors.ts";
 import { RUN_ID } from "../registry/names.ts";
 import type { Run } from "../registry/run-list.ts";
 import { runAnswer, runsAnswer } from "./answers.ts";
 import { exact, name, page } from "./fields.ts";
+import { longAnswer } from "./long.ts";
+import { begun } from "./pieces.ts";
 import { type GuardedRoute, route } from "./route.ts";
 import type { HttpServices } from "./services.ts";
 import { modelOf, runView, wholeRunView } from "./views.ts";
+
+/** How long a client may take nothing of a file. */
+const SILENCE_MS = 60_000;
 
 const RUN_FORM = "expected the id of a run";
 const runId = v.pipe(
@@ -59,15 +64,21 @@ export const runRoutes: readonly GuardedRoute[] = [
     summary: "A file of a training",
     gives: "application/octet-stream",
     handle: async ({ services, params }) => {
-      const bytes = await services.tracking.readArtifact(params.run, params.path);
-      return new Response(bytes as Uint8Array<ArrayBuffer>, {
+      const { run, path } = params;
+      const pieces = await begun(await services.tracking.readPieces(run, path));
+      return longAnswer(pieces, {
         headers: {
           // A page or a picture that somebody logged must not run as one of this server's.
           "content-type": "application/octet-stream",
-          "content-disposition": `attachment; filename*=UTF-8''${fileName(params.path)}`,
+          "content-disposition": `attachment; filename*=UTF-8''${fileName(path)}`,
           "cache-control": "no-store",
         },
-      });
+        silenceMs: SILENCE_MS,
+        farewell: (thrown) => {
+          services.log.warn("download_failed", { run, path, reason: reasonOf(thrown) });
+          return null;
+        },
+      }).response;
     },
   }),
 ];

@@ -55,7 +55,7 @@ export interface HttpServices {
   readonly forecaster: Pick<Forecaster, "forecast">;
   readonly forecasts: Pick<Forecasts, "record" | "list">;
   readonly candles: Pick<CandleStore, "read" | "holesOf" | "newest" | "quarantined">;
-  readonly tracking: Pick<Tracking, "run" | "runs" | "readArtifact">;
+  readonly tracking: Pick<Tracking, "run" | "runs" | "readPieces">;
   /** The same tables as the MLflow protocol sees them. */
   readonly mlflow: Mlflow;
   readonly versions: Pick<Versions, "version" | "versions" | "names" | "isRegistered">;

@@ -185,10 +185,12 @@ export function servicesOf(world: World): HttpServices {
     tracking: {
       run: async (id) => world.runs.find((r) => r.runId === id) ?? null,
       runs: async ({ limit }) => ({ items: world.runs.slice(0, limit), next: null }),
-      readArtifact: async (_, path) => {
+      readPieces: async (_, path) => {
         const bytes = world.artifacts.get(path);
         if (bytes === undefined) throw refuse("unknown_artifact", 404);
-        return bytes;
+        return (async function* () {
+          yield bytes;
+        })();
       },
     },
     // What speaks the protocol is tried over a database: mlflow/testing.ts.

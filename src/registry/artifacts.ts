@@ -1,7 +1,7 @@
 /*
  * Files of runs: the bytes in the object store under their digest, the path in a row.
  */
-import { asc, eq, sql } from "drizzle-orm";
+import { and, asc, eq, sql } from "drizzle-orm";
 import { SluiceError } from "../errors.ts";
 import type { Database, Orm } from "../store/database.ts";
 import type { Objects } from "../store/objects.ts";
@@ -38,9 +38,26 @@ export function makeArtifacts({
 
   /** The bytes of a file; `unknown_artifact` (404), or what the object store throws. */
   async function readArtifact(runId: string, path: string): Promise<Uint8Array> {
+    return objects.get((await fileOf(runId, path)).digest);
+  }
+
+  /** The same in pieces (see `Objects.read`), however large the file is. */
+  async function readPieces(
+    runId: string,
+    path: string,
+  ): Promise<AsyncGenerator<Uint8Array, void, undefined>> {
+    return objects.read((await fileOf(runId, path)).digest);
+  }
+
+  async function fileOf(runId: string, path: string): Promise<ArtifactRow> {
     artifactPath(path);
-    const file = (await artifactsOf(runId)).find((row) => row.path === path);
-    if (file !== undefined) return objects.get(file.digest);
+    const [file] = RUN_ID.test(runId)
+      ? await orm
+          .select()
+          .from(artifacts)
+          .where(and(eq(artifacts.runId, runId), eq(artifacts.path, path)))
+      : [];
+    if (file !== undefined) return file;
     throw new SluiceError({
       code: "unknown_artifact",
       status: 404,
@@ -59,7 +76,7 @@ export function makeArtifacts({
       .orderBy(asc(artifacts.path));
   }
 
-  return { logArtifact, readArtifact, artifacts: artifactsOf };
+  return { logArtifact, readArtifact, readPieces, artifacts: artifactsOf };
 }
 
 /** Names bytes that are stored already as a file of the run. */

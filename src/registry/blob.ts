@@ -4,6 +4,7 @@
  * which a sweep removes, and never a row without bytes.
  */
 import type { Objects } from "../store/objects.ts";
+import type { Staged } from "../store/staged.ts";
 
 /**
  * Stores bytes, then has `refer` commit the row that names their digest. Where a sweep on another
@@ -11,7 +12,7 @@ import type { Objects } from "../store/objects.ts";
  * rows after it removed, this looks for bytes after it committed, so one of the two mends it.
  */
 export async function storeBytes<Result>(
-  objects: Objects,
+  objects: Pick<Objects, "put" | "has">,
   bytes: Uint8Array,
   refer: (digest: string) => Promise<Result>,
 ): Promise<Result> {
@@ -21,4 +22,22 @@ export async function storeBytes<Result>(
   const there = await objects.has(digest).catch(() => true);
   if (!there) await objects.put(bytes);
   return result;
+}
+
+/** The same for an object that came in pieces; what was kept aside of it is gone afterwards. */
+export async function storeStaged<Result>(
+  objects: Pick<Objects, "has">,
+  staged: Staged,
+  refer: (staged: Staged) => Promise<Result>,
+): Promise<Result> {
+  try {
+    await staged.keep();
+    const result = await refer(staged);
+    const there = await objects.has(staged.digest).catch(() => true);
+    if (!there) await staged.keep();
+    return result;
+  } finally {
+    // What stays is removed by the daily work.
+    await staged.drop().catch(() => {});
+  }
 }

@@ -86,11 +86,13 @@ export function makeForeign({ database, tracking, versions }: ForeignDeps) {
 }
 
 /** A fault of the file is the sender's; the same fault of a stored version would be ours. */
-function asRefusal(thrown: unknown): unknown {
-  if (!(thrown instanceof SluiceError)) return thrown;
-  const isOfFile = ["artifact_unusable", "feature_mismatch", "non_finite_output"];
-  return isOfFile.includes(thrown.code) ? refused(thrown.message, thrown) : thrown;
-}
+const asRefusal = (thrown: unknown): unknown =>
+  isOfFile(thrown) ? refused(thrown.message, thrown) : thrown;
+
+/** Whether loading failed at the file, whatever status that has where the file is a stored one. */
+export const isOfFile = (thrown: unknown): thrown is SluiceError =>
+  thrown instanceof SluiceError &&
+  ["artifact_unusable", "feature_mismatch", "non_finite_output"].includes(thrown.code);
 
 /** Element types of tensors that requests can be made of. */
 const SERVED: readonly ElementType[] = [

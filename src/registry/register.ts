@@ -129,7 +129,7 @@ async function sameVersion(
 }
 
 /** One more than was ever given, removed versions included. */
-async function nextNumber(tx: Orm, name: string): Promise<number> {
+export async function nextNumber(tx: Orm, name: string): Promise<number> {
   const rows = await tx
     .select({ newest: max(modelVersions.version) })
     .from(modelVersions)

@@ -78,8 +78,8 @@ export function makeRetention({
       .update(modelVersions)
       .set({
         currentStage: REMOVED,
-        // Without the digest the run may be registered anew, under a number of its own.
-        digest: null,
+        // Without these the run may be registered anew, under a number of its own.
+        ...{ digest: null, trained: false },
         statusMessage: `Removed by retention; its bytes had the sha256 ${digest}.`,
         lastUpdatedTime: clock.now(),
       })
@@ -110,7 +110,11 @@ interface KnownUses {
 /** What the database itself knows of who needs a version. */
 async function knownUses(tx: Orm, name: string, { formers = 0 }: Retention): Promise<KnownUses> {
   const made = await tx
-    .select({ version: modelVersions.version, run: runs.pipelineRunId })
+    .select({
+      version: modelVersions.version,
+      run: runs.pipelineRunId,
+      trained: modelVersions.trained,
+    })
     .from(modelVersions)
     .innerJoin(runs, eq(runs.runId, modelVersions.runId))
     .where(eq(modelVersions.name, name));
@@ -129,7 +133,9 @@ async function knownUses(tx: Orm, name: string, { formers = 0 }: Retention): Pro
       made.flatMap(({ version, run }) => (run !== null && isOpen.has(run) ? [[version, run]] : [])),
     ),
     formers: new Set(earlierChampions(moves).slice(0, formers)),
-    trained: new Set(made.flatMap(({ version, run }) => (run === null ? [] : version))),
+    trained: new Set(
+      made.flatMap(({ version, run, trained }) => (run !== null && trained ? version : [])),
+    ),
   };
 }
 

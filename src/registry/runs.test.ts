@@ -130,7 +130,7 @@ describe.each(testDatabases())("runs on $name", (on) => {
         tracking.logParams(runId, { added: 1, rate: 0.05, rounds: 121 }),
       );
       expect(failure).toMatchObject({ code: "param_changed", status: 400 });
-      expect(failure.message).toContain('"rate" is "0.03", not "0.05"');
+      expect(failure.message).toContain("'old_value': '0.03', 'new_value': '0.05'");
       expect(failure.faults.map((fault) => fault.path)).toEqual(["rate", "rounds"]);
       expect((await tracking.run(runId))?.params).toEqual({
         deterministic: "true",

@@ -2,12 +2,14 @@
  * Experiments and runs, from start to end. A run's end never changes; what it has logged may
  * still grow, as MLflow's clients do that.
  */
-import { and, asc, eq, inArray, sql } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { SluiceError } from "../errors.ts";
 import type { Database, Orm } from "../store/database.ts";
-import { experiments, params, runs, tags } from "../store/schema.ts";
+import { experiments, runs } from "../store/schema.ts";
 import type { Instant } from "../types.ts";
+import { makeBatches, runDeleted, unknownRun } from "./batch.ts";
 import { RUN_ID, trackingKey } from "./names.ts";
+import { makeRunLife } from "./run-life.ts";
 
 export type RunRow = typeof runs.$inferSelect;
 export type RunEnding = "FINISHED" | "FAILED" | "KILLED";
@@ -21,12 +23,11 @@ export interface NewRun {
   readonly pipelineRunId?: string;
 }
 
-/** The tag that carries a run's name: setting it renames the run. */
-const RUN_NAME = "mlflow.runName";
-
 /** The SQL of experiments and runs. */
 export function makeRuns({ database, clock }: { database: Database; clock: { now(): Instant } }) {
   const { orm } = database;
+  const batches = makeBatches({ database });
+  const life = makeRunLife({ database, clock });
 
   /** The id of the experiment of that name, made when there is none. */
   async function experiment(name: string): Promise<number> {
@@ -61,37 +62,15 @@ export function makeRuns({ database, clock }: { database: Database; clock: { now
    * `experiment_deleted` (400) where somebody put the experiment away.
    */
   async function startRun(run: NewRun): Promise<string> {
-    const location = await locationOf(run.experimentId);
-    const runId = crypto.randomUUID().replaceAll("-", "");
-    await orm.transaction(async (tx) => {
-      await tx.insert(runs).values({
-        runId,
-        name: run.name,
-        experimentId: run.experimentId,
-        userId: run.userId ?? "",
-        status: "RUNNING",
-        startTime: clock.now(),
-        artifactUri: `${location}/${runId}/artifacts`,
-        pipelineRunId: run.pipelineRunId ?? null,
-      });
-      await putTags(tx, runId, { ...run.tags, [RUN_NAME]: run.name });
+    const { runId } = await life.start({
+      experimentId: String(run.experimentId),
+      name: run.name,
+      userId: run.userId ?? "",
+      startTime: clock.now(),
+      tags: sortedEntries(run.tags ?? {}),
+      pipelineRunId: run.pipelineRunId ?? null,
     });
     return runId;
-  }
-
-  async function locationOf(experimentId: number): Promise<string> {
-    const rows = await orm
-      .select({ location: experiments.artifactLocation, stage: experiments.lifecycleStage })
-      .from(experiments)
-      .where(eq(experiments.experimentId, experimentId));
-    if (rows[0]?.stage === "active") return rows[0].location;
-    const deleted = rows[0] !== undefined;
-    throw new SluiceError({
-      code: deleted ? "experiment_deleted" : "unknown_experiment",
-      status: deleted ? 400 : 404,
-      detail: `Experiment ${experimentId} ${deleted ? "is deleted" : "does not exist"}.`,
-      fix: deleted ? "Restore the experiment, or use another." : "Make the experiment first.",
-    });
   }
 
   /**
@@ -102,31 +81,12 @@ export function makeRuns({ database, clock }: { database: Database; clock: { now
     runId: string,
     values: Readonly<Record<string, string | number | boolean>>,
   ): Promise<void> {
-    const rows = sortedEntries(values).map(([key, value]) => ({ runId, key, value }));
-    await orm.transaction(async (tx) => {
-      await assertActive(tx, runId);
-      if (rows.length === 0) return;
-      await tx.insert(params).values(rows).onConflictDoNothing();
-      const keys = rows.map((row) => row.key);
-      const stored = await tx
-        .select()
-        .from(params)
-        .where(and(eq(params.runId, runId), inArray(params.key, keys)))
-        .orderBy(asc(params.key));
-      const wanted = new Map(rows.map((row) => [row.key, row.value]));
-      const changed = stored.filter((row) => row.value !== wanted.get(row.key));
-      if (changed.length > 0) throw paramChanged(runId, changed, wanted);
-    });
+    await batches.write(runId, { params: sortedEntries(values) });
   }
 
   /** Sets tags of a run; the tag `mlflow.runName` renames it. */
   async function setTags(runId: string, values: Readonly<Record<string, string>>): Promise<void> {
-    await orm.transaction(async (tx) => {
-      await assertActive(tx, runId);
-      await putTags(tx, runId, values);
-      const name = values[RUN_NAME];
-      if (name) await tx.update(runs).set({ name }).where(eq(runs.runId, runId));
-    });
+    await batches.write(runId, { tags: sortedEntries(values) });
   }
 
   /** Ends a run that is under way; false when it has ended before, and then nothing changes. */
@@ -149,33 +109,14 @@ export async function assertKnown(within: Orm, runId: string): Promise<RunRow> {
     ? await within.select().from(runs).where(eq(runs.runId, runId))
     : [];
   if (rows[0] !== undefined) return rows[0];
-  throw new SluiceError({
-    code: "unknown_run",
-    status: 404,
-    detail: `There is no run ${JSON.stringify(runId)}.`,
-    fix: "Start the run first, or look its id up in the list of runs.",
-  });
+  throw unknownRun(runId);
 }
 
 /** The run's row, or `unknown_run` (404), or `run_deleted` (400): nothing is logged to those. */
 export async function assertActive(within: Orm, runId: string): Promise<RunRow> {
   const run = await assertKnown(within, runId);
   if (run.lifecycleStage === "active") return run;
-  throw new SluiceError({
-    code: "run_deleted",
-    status: 400,
-    detail: `Run ${runId} is deleted.`,
-    fix: "Restore the run, or start another.",
-  });
-}
-
-async function putTags(tx: Orm, runId: string, values: Readonly<Record<string, string>>) {
-  const rows = sortedEntries(values).map(([key, value]) => ({ runId, key, value }));
-  if (rows.length === 0) return;
-  await tx
-    .insert(tags)
-    .values(rows)
-    .onConflictDoUpdate({ target: [tags.runId, tags.key], set: { value: sql`excluded.value` } });
+  throw runDeleted(runId);
 }
 
 /** Entries as text in order of keys: writers that lock rows in one order cannot deadlock. */
@@ -193,23 +134,5 @@ function textOf(key: string, value: unknown): string {
     status: 422,
     detail: `The value of ${JSON.stringify(key)} holds a NUL character.`,
     fix: "Leave the character out; the database cannot hold it in text.",
-  });
-}
-
-function paramChanged(
-  runId: string,
-  changed: readonly { key: string; value: string }[],
-  wanted: ReadonlyMap<string, string>,
-): SluiceError {
-  const each = changed.map(
-    ({ key, value }) =>
-      `${JSON.stringify(key)} is ${JSON.stringify(value)}, not ${JSON.stringify(wanted.get(key))}`,
-  );
-  return new SluiceError({
-    code: "param_changed",
-    status: 400,
-    detail: `Params of run ${runId} were logged with other values: ${each.join("; ")}.`,
-    fix: "Start another run for other params, or log what changes as a metric or a tag.",
-    faults: changed.map(({ key }) => ({ path: key, message: "was logged with another value" })),
   });
 }

@@ -49,6 +49,19 @@ describe.each(testDatabases())("letting go on $name", (on) => {
       }
     });
 
+    test("bytes of a file that is no run's are named too", async () => {
+      const { versions, objects, database } = registry;
+      const digest = await objects.put(bytesOf("a logged model's"));
+      const insert = sql`insert into files (path, digest, size, created_at)
+        values ('1/models/m-1/artifacts/MLmodel', ${digest}, 1, now())`;
+      await database.orm.execute(insert);
+      for (let i = 0; i < 2; i++) await versions.sweepOrphans({ olderThanMs: 0 });
+      expect(await objects.has(digest)).toBe(true);
+      await database.orm.execute(sql`delete from files`);
+      expect((await versions.sweepOrphans({ olderThanMs: 0 })).removed).toBe(0);
+      expect((await versions.sweepOrphans({ olderThanMs: 0 })).removed).toBe(1);
+    });
+
     test("an orphan that found its row is no orphan any more, and starts anew after it", async () => {
       const { versions, objects, clock, tracking } = registry;
       const runId = await registry.newRun("btc");

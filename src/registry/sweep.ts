@@ -1,11 +1,12 @@
 /*
  * Removes bytes that no row names: what a killed registration or a retention left behind.
  */
-import { and, eq, isNotNull, ne } from "drizzle-orm";
+import { and, eq, ne } from "drizzle-orm";
 import type { Database } from "../store/database.ts";
 import type { Objects } from "../store/objects.ts";
-import { artifacts, modelVersions } from "../store/schema.ts";
+import { artifacts, files, modelVersions } from "../store/schema.ts";
 import type { Instant } from "../types.ts";
+import { namedArtifacts } from "./named.ts";
 import { REMOVED } from "./version-rows.ts";
 
 export interface Swept {
@@ -31,12 +32,12 @@ export function makeSweep({
   const orphanSince = new Map<string, Instant>();
 
   /**
-   * Removes objects that no artifact and no version names, now and in a sweep at least
+   * Removes objects that no artifact, no file and no version names, now and in a sweep at least
    * `olderThanMs` ago: objects have no age of their own, and bytes are stored before their row.
    */
   async function sweepOrphans({ olderThanMs }: { olderThanMs: number }): Promise<Swept> {
     const now = clock.now();
-    const named = await namedDigests();
+    const named = new Set(await namedArtifacts(orm));
     const orphans = new Set<string>();
     let kept = 0;
     for await (const digest of objects.list()) {
@@ -71,29 +72,26 @@ export function makeSweep({
   async function removeUnnamed(digest: string): Promise<number | null> {
     if (await isNamed(digest)) return null;
     // What is missing or damaged cannot be brought back, and need not be.
-    const bytes = await objects.get(digest).catch(() => null);
-    await objects.remove(digest);
-    if (bytes === null || !(await isNamed(digest))) return bytes?.length ?? 0;
-    await objects.put(bytes);
-    return null;
-  }
-
-  async function namedDigests(): Promise<Set<string>> {
-    const files = await orm.selectDistinct({ digest: artifacts.digest }).from(artifacts);
-    const versions = await orm
-      .selectDistinct({ digest: modelVersions.digest })
-      .from(modelVersions)
-      .where(and(isNotNull(modelVersions.digest), ne(modelVersions.currentStage, REMOVED)));
-    return new Set([...files, ...versions].map((row) => row.digest!));
+    const aside = await objects.aside(digest);
+    try {
+      await objects.remove(digest);
+      if (aside === null || !(await isNamed(digest))) return aside?.size ?? 0;
+      await aside.keep();
+      return null;
+    } finally {
+      await aside?.drop().catch(() => {});
+    }
   }
 
   async function isNamed(digest: string): Promise<boolean> {
-    const files = await orm
-      .select({ digest: artifacts.digest })
-      .from(artifacts)
-      .where(eq(artifacts.digest, digest))
-      .limit(1);
-    if (files.length > 0) return true;
+    for (const table of [artifacts, files]) {
+      const named = await orm
+        .select({ digest: table.digest })
+        .from(table)
+        .where(eq(table.digest, digest))
+        .limit(1);
+      if (named.length > 0) return true;
+    }
     const versions = await orm
       .select({ digest: modelVersions.digest })
       .from(modelVersions)

@@ -48,6 +48,8 @@ export function makeTrainings({ orm, rows }: Pick<Database, "orm" | "rows">) {
       // A version that was removed keeps its row, and its number.
       await tx.execute(sql`update model_versions set run_id = null where run_id in (${all})
         and (digest is null or current_stage = ${REMOVED})`);
+      await tx.execute(sql`delete from metrics where run_id in (${all})`);
+      await tx.execute(sql`delete from latest_metrics where run_id in (${all})`);
       await tx.execute(sql`delete from runs where run_id in (${all})`);
       if (used.length > 0) {
         // Only of slots as old as that: a training under way may refer to a newer one in a moment.
@@ -65,6 +67,8 @@ export function makeTrainings({ orm, rows }: Pick<Database, "orm" | "rows">) {
       select count(*)::text as files, coalesce(sum(size), 0)::text as bytes from (
         select digest, max(size) as size from (
           select digest, size from artifacts
+          union all
+          select digest, size from files
           union all
           select digest, size from model_versions
           where digest is not null and current_stage <> ${REMOVED}) named

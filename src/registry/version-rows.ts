@@ -18,6 +18,8 @@ export interface Version {
   readonly size: number;
   readonly signature: Signature;
   readonly runId: string | null;
+  /** Whether the run made it: false where a client only said so. */
+  readonly trained: boolean;
   readonly createdAt: Instant;
   readonly gates: readonly Readonly<Record<string, unknown>>[];
   readonly aliases: readonly string[];
@@ -53,7 +55,7 @@ export async function versionOf(
   return (await withAliases(within, name, rows))[0] ?? null;
 }
 
-/** The version that was registered from the run, or null. */
+/** The version that a training or a file from outside became by this run, or null. */
 export async function versionOfRun(
   within: Orm,
   name: string,
@@ -62,7 +64,7 @@ export async function versionOfRun(
   const rows = await within
     .select()
     .from(modelVersions)
-    .where(and(servable(name), eq(modelVersions.runId, runId)));
+    .where(and(servable(name), eq(modelVersions.runId, runId), eq(modelVersions.trained, true)));
   return (await withAliases(within, name, rows))[0] ?? null;
 }
 
@@ -114,6 +116,7 @@ async function withAliases(
     size: row.size ?? 0,
     signature: row.signature as Signature,
     runId: row.runId,
+    trained: row.trained,
     createdAt: row.creationTime,
     gates: row.gates ?? [],
     aliases: pointers.filter((p) => p.version === row.version).map((p) => p.alias),

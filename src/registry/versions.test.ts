@@ -45,6 +45,7 @@ describe.each(testDatabases())("versions on $name", (on) => {
         size: 7,
         signature: SIGNATURE,
         runId: wanted.runId,
+        trained: true,
         createdAt: START,
         gates: [],
         aliases: [],

@@ -12,6 +12,7 @@ import { modelName } from "./names.ts";
 import { keysIn, type Page, type PageRequest, pageLimit, pageOf } from "./page.ts";
 import { type Check, makeRegister } from "./register.ts";
 import { makeRetention } from "./retention.ts";
+import { isServableName } from "./sources.ts";
 import { makeSweep } from "./sweep.ts";
 import {
   REMOVED,
@@ -95,13 +96,13 @@ export function makeVersions(deps: {
     return rows.length > 0;
   }
 
-  /** The names of all registered models, in order. */
+  /** The names of registered models, in order, but for those that no address here can have. */
   async function names(): Promise<string[]> {
     const rows = await orm
       .select({ name: registeredModels.name })
       .from(registeredModels)
       .orderBy(asc(registeredModels.name));
-    return rows.map(({ name }) => name);
+    return rows.flatMap(({ name }) => (isServableName(name) ? name : []));
   }
 
   /** Every registered model, by name. */

@@ -36,6 +36,15 @@ function strict(): Uint8Array {
   return graph.encode({});
 }
 
+/** A model with one tensor more, whose bytes lie in a file of this path. */
+function outside(path: string): Uint8Array {
+  const entry = (field: number, body: readonly number[]) => [field * 8 + 2, body.length, ...body];
+  const text = (field: number, of: string) => entry(field, [...new TextEncoder().encode(of)]);
+  const location = entry(13, [...text(1, "location"), ...text(2, path)]);
+  const tensor = [8, 1, 16, 2, ...text(8, "w"), ...location, 14 * 8, 1];
+  return Buffer.concat([foreignBytes(1), Buffer.from(entry(7, entry(5, tensor)))]);
+}
+
 const codeOf = (work: Promise<unknown>) =>
   work.then(
     () => null,
@@ -82,6 +91,12 @@ describe("a version of any kind", () => {
     expect(await codeOf(openVersion(runtime, bytes))).toMatch(
       /^(artifact_corrupt|artifact_unusable|feature_mismatch)$/,
     );
+  });
+
+  test("whose tensors lie in another file opens none, here or above", async () => {
+    for (const model of [outside("f"), outside("../f")]) {
+      await expect(openVersion(runtime, model)).rejects.toThrow("none is opened for it");
+    }
   });
 
   test("whose shapes do not tell what to send is taken untried", async () => {

@@ -4,6 +4,7 @@
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { reasonOf, SluiceError } from "../errors.ts";
+import { namesOtherFiles } from "../onnx/external.ts";
 import { makeBatch, type Watch } from "./batch.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -36,8 +37,19 @@ export interface Inference {
   release(): Promise<void>;
 }
 
+/** "ORTM", byte by byte: how the runtime's own format is marked. */
+const ORT_FORMAT = "79,82,84,77";
+
 /** Loads any model, or throws `artifact_unusable`. */
 export async function openInference(runtime: Runtime, bytes: Uint8Array): Promise<Inference> {
+  if (namesOtherFiles(bytes)) {
+    throw unusable(
+      "its tensors lie in another file, and none is opened for it: export it as one file " +
+        "(save_as_external_data=False)",
+    );
+  }
+  // The runtime's own format, which it would take as well, is not looked through.
+  if (bytes.subarray(4, 8).join() === ORT_FORMAT) throw unusable("it is no ONNX model");
   let session: InferenceSession;
   try {
     // One thread: the calls are short, and a pool of threads would pin the host's cores.

@@ -39,6 +39,11 @@ export const stateCodes: CodeRows = {
     "The champion is not the version that `expected` names: somebody was faster.",
     "Look at the model again, then decide again.",
   ],
+  not_servable: [
+    "Version cannot be served",
+    "No ONNX file of the version loads and answers, or no address can have its name.",
+    "Log it as ONNX under a name of small letters, digits, _ and -; no pickle is loaded.",
+  ],
   nothing_to_roll_back_to: [
     "Nothing to roll back to",
     "No earlier champion can still be served.",

@@ -39,6 +39,11 @@ export const storeCodes: CodeRows = {
     "The database does not answer.",
     "Check DATABASE_URL and that Postgres runs.",
   ],
+  disk_full: [
+    "Disk full",
+    "There is no room left for what a training writes.",
+    "Make room on the disk of SLUICE_DATA; it is tried again.",
+  ],
   folder_locked: [
     "Data folder in use",
     "Another process holds the data folder (exit code 3).",

@@ -1,0 +1,156 @@
+/*
+ * Messages of the protocol. Its requests are protocol buffers written as JSON, with rules of their
+ * own: numbers may be text, enumerations names or numbers, null and absent are the same, what is
+ * not known is passed over. A field here is one such rule.
+ */
+
+/** What is wrong with a value, and where below the message. */
+export interface Wrong {
+  readonly [WRONG]: "missing" | "type" | "nul";
+  /** From the message down to the value, in that order. */
+  readonly keys: readonly (string | number)[];
+}
+
+const WRONG = Symbol("wrong");
+
+export const wrongOf = (wrong: Wrong) => wrong[WRONG];
+
+/** How a value is read: undefined is passed where it is absent. */
+export interface Field<T> {
+  read(value: unknown): T | Wrong;
+  /** The members of a message, the field of a list's items: for those who make messages up. */
+  readonly fields?: Fields;
+  readonly item?: Field<unknown>;
+}
+
+export type Fields = Readonly<Record<string, Field<unknown>>>;
+
+/** What a message of these fields is once it is read. */
+export type Message<F extends Fields> = {
+  readonly [Name in keyof F]: F[Name] extends Field<infer T> ? T : never;
+};
+
+const MISSING: Wrong = { [WRONG]: "missing", keys: [] };
+const TYPE: Wrong = { [WRONG]: "type", keys: [] };
+const NUL: Wrong = { [WRONG]: "nul", keys: [] };
+
+export const isWrong = (value: unknown): value is Wrong =>
+  typeof value === "object" && value !== null && WRONG in value;
+
+const below = (key: string | number, wrong: Wrong): Wrong => ({
+  [WRONG]: wrong[WRONG],
+  keys: [key, ...wrong.keys],
+});
+
+const optional = <T>(read: (value: unknown) => T | Wrong): Field<T | undefined> => ({
+  read: (value) => (value === undefined || value === null ? undefined : read(value)),
+});
+
+/**
+ * Text. A NUL is refused everywhere: the database cannot hold it. Halves of characters, which have
+ * no UTF-8, become what they would be stored as.
+ */
+export const text = optional((value) => {
+  if (typeof value !== "string") return TYPE;
+  if (value.includes("\0")) return NUL;
+  return value.isWellFormed() ? value : value.toWellFormed();
+});
+
+const WHOLE = /^[+-]?\d{1,19}$/;
+
+/** A whole number, also as text; within 2^53, beyond which it would not be kept exactly. */
+export const int64 = optional((value) => {
+  const number = typeof value === "string" && WHOLE.test(value) ? Number(value) : value;
+  return Number.isSafeInteger(number) ? (number as number) + 0 : TYPE;
+});
+
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const SPECIAL = new Map([
+  ["NaN", Number.NaN],
+  ["Infinity", Number.POSITIVE_INFINITY],
+  ["-Infinity", Number.NEGATIVE_INFINITY],
+]);
+
+/** A number, also as text, also `"NaN"`, `"Infinity"` and `"-Infinity"`; true is 1. */
+export const double = optional((value) => {
+  if (typeof value === "boolean") return value ? 1 : 0;
+  if (typeof value === "number") return Number.isFinite(value) ? value : TYPE;
+  if (typeof value !== "string") return TYPE;
+  const special = SPECIAL.get(value);
+  if (special !== undefined) return special;
+  return DECIMAL.test(value) && Number.isFinite(Number(value)) ? Number(value) : TYPE;
+});
+
+/** True or false; an address has them as text, in any case. */
+export const bool = optional((value) => {
+  if (typeof value === "boolean") return value;
+  const lower = typeof value === "string" ? value.toLowerCase() : "";
+  return lower === "true" ? true : lower === "false" ? false : TYPE;
+});
+
+/** One of these names, or its number; a name that is not known counts as absent. */
+export const choice = <const Name extends string>(names: Readonly<Record<Name, number>>) => {
+  const byValue = new Map<unknown, Name>();
+  for (const [name, number] of Object.entries<number>(names)) {
+    byValue.set(name, name as Name);
+    byValue.set(number, name as Name);
+    byValue.set(String(number), name as Name);
+  }
+  return optional((value): Name | undefined | Wrong =>
+    typeof value === "string" || typeof value === "number" ? byValue.get(value) : TYPE,
+  );
+};
+
+/** A message within a message. */
+export const message = <F extends Fields>(fields: F): Field<Message<F> | undefined> => ({
+  ...optional((value): Message<F> | Wrong =>
+    typeof value === "object" && !Array.isArray(value)
+      ? readMessage(fields, value as Readonly<Record<string, unknown>>)
+      : TYPE,
+  ),
+  fields,
+});
+
+/** Any number of values; absent is none. Where an address has one, it is one value. */
+export const list = <T>(field: Field<T | undefined>): Field<readonly T[]> => ({
+  item: field,
+  read: (value) => {
+    if (value === undefined || value === null) return [];
+    if (!Array.isArray(value)) return TYPE;
+    const all: T[] = [];
+    for (let i = 0; i < value.length; i++) {
+      const one = field.read(value[i]);
+      if (isWrong(one)) return below(i, one);
+      // An enumeration's unknown name is dropped; null is no value of a list.
+      if (one !== undefined) all.push(one);
+      else if (value[i] === null) return below(i, TYPE);
+    }
+    return all;
+  },
+});
+
+/** A value that must be there; empty text counts as absent. */
+export const needed = <T>(field: Field<T>): Field<Exclude<T, undefined>> => ({
+  ...field,
+  read: (value) => {
+    if (value === undefined || value === null || value === "") return MISSING;
+    return field.read(value) as Exclude<T, undefined> | Wrong;
+  },
+});
+
+/** Whether a field takes several values, which an address has as one name several times. */
+export const isList = (field: Field<unknown>): boolean => field.item !== undefined;
+
+/** The message in these members, or the first thing that is wrong with it. */
+export function readMessage<F extends Fields>(
+  fields: F,
+  members: Readonly<Record<string, unknown>>,
+): Message<F> | Wrong {
+  const read: Record<string, unknown> = {};
+  for (const name in fields) {
+    const value = fields[name]!.read(Object.hasOwn(members, name) ? members[name] : undefined);
+    if (isWrong(value)) return below(name, value);
+    read[name] = value;
+  }
+  return read as Message<F>;
+}
