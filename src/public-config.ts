@@ -11,7 +11,10 @@ export function publicConfig(config: Config): Readonly<Record<string, unknown>> 
     databaseUrl: addressOf(databaseUrl),
     redisUrl: addressOf(redisUrl),
     upbitUrl: addressOf(upbitUrl),
-    s3: s3 && { endpoint: addressOf(s3.endpoint), bucket: s3.bucket, region: s3.region },
+    s3: s3 && {
+      ...{ endpoint: addressOf(s3.endpoint), bucket: s3.bucket, region: s3.region },
+      ...(s3.publicEndpoint && { publicEndpoint: addressOf(s3.publicEndpoint) }),
+    },
     tracing: tracing && {
       ...{ endpoint: addressOf(tracing.endpoint), service: tracing.service },
       ...{ sampler: tracing.sampler, ratio: tracing.ratio },

@@ -87,7 +87,7 @@ function trainedIn(out: string): { version: number; digest: string } {
 }
 
 /** A database of its own on the server of a URL. */
-async function createDatabase(server: string) {
+export async function createDatabase(server: string) {
   const name = `sluice_bench_${process.pid}_${Date.now()}`;
   const url = new URL(server);
   url.pathname = `/${name}`;

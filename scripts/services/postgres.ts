@@ -76,7 +76,7 @@ export const postgresService: Service = {
       await server.stop();
       throw thrown;
     }
-    return { env: { SLUICE_TEST_DATABASE_URL: url(database) }, ...server };
+    return { env: { SLUICE_TEST_DATABASE_URL: url(database) }, launched: launchOptions, ...server };
   },
 };
 

@@ -27,7 +27,7 @@ export const redisService: Service = {
       await server.stop();
       throw thrown;
     }
-    return { env: { SLUICE_TEST_REDIS_URL: url }, ...server };
+    return { env: { SLUICE_TEST_REDIS_URL: url }, launched: launchOptions, ...server };
   },
 };
 

@@ -62,7 +62,7 @@ export const s3Service: Service = {
       SLUICE_TEST_S3_KEY: key,
       SLUICE_TEST_S3_SECRET: secret,
     };
-    return { env, ...server };
+    return { env, launched: launchOptions, ...server };
   },
 };
 

@@ -1,3 +1,5 @@
+import type { Launch } from "./process.ts";
+
 /** A real server that tests need. `startServices` finds it, gets it, starts it, and ends it. */
 export interface Service {
   readonly name: "postgres" | "redis" | "s3";
@@ -19,5 +21,7 @@ export interface Started {
   /** A value for each of the service's variables. */
   readonly env: Readonly<Record<string, string>>;
   readonly pid: number;
+  /** How it was launched, for whoever stops it and wants it back on the same port and data. */
+  readonly launched?: Launch;
   readonly stop: () => Promise<void>;
 }

@@ -94,7 +94,10 @@ function patientOf(
   database: Patient["database"],
   holder: string,
 ): Patient {
-  const stored = config.s3 === null ? folderObjects(objectsPath(config)) : s3Objects(config.s3);
+  const stored =
+    config.s3 === null
+      ? folderObjects(objectsPath(config))
+      : s3Objects(config.s3, objectsPath(config));
   const clock = { now: Date.now };
   const open = "orm" in database ? database : null;
   return {

@@ -40,17 +40,23 @@ export async function withDatabase<Result>(
 
 /** Where artifacts are kept. */
 export const objectsOf = (config: Config): Objects =>
-  config.s3 === null ? folderObjects(objectsPath(config)) : s3Objects(config.s3);
+  config.s3 === null
+    ? folderObjects(objectsPath(config))
+    : s3Objects(config.s3, objectsPath(config));
 
 /** The artifacts of the data folder, and those of the S3 server that are not there. */
-export function eitherObjects(config: Config): Pick<Objects, "get" | "has"> {
+export function eitherObjects(config: Config): Pick<Objects, "read" | "size" | "has"> {
   const local = folderObjects(objectsPath(config));
   const { s3 } = config;
   if (s3 === null) return local;
-  const remote = s3Objects(s3);
+  const remote = s3Objects(s3, objectsPath(config));
+  const holder = async (digest: string) => ((await local.has(digest)) ? local : remote);
   return {
     has: async (digest) => (await local.has(digest)) || remote.has(digest),
-    get: async (digest) => ((await local.has(digest)) ? local : remote).get(digest),
+    size: async (digest) => (await holder(digest)).size(digest),
+    read: async function* (digest, range) {
+      yield* (await holder(digest)).read(digest, range);
+    },
   };
 }
 
@@ -69,7 +75,7 @@ export function assertEmbedded(config: Pick<Config, "data">): void {
 export const backupOf = (
   config: Config,
   database: Database,
-  objects: Pick<Objects, "get" | "has">,
+  objects: Pick<Objects, "read" | "size" | "has">,
   options: TakeOptions,
 ): Promise<Backup> =>
   takeBackup(

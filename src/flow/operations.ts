@@ -18,7 +18,8 @@ import type { TableStepDeps } from "./table/steps.ts";
 export interface Operations {
   /**
    * Makes a version champion when it passes the gates now, or with `force` although it does not,
-   * which the history keeps. `gate_failed` (422), `not_the_champion` (409), `unknown_version`.
+   * which the history keeps. `gate_failed` (422), `not_the_champion` and `not_servable` (409),
+   * `unknown_version` (404).
    */
   promote(model: string, request: PromoteOrder): Promise<Moved>;
   /** Registers an ONNX file as a version; `onnx_refused`, `artifact_corrupt` (422). */
@@ -45,6 +46,8 @@ export interface OperationDeps {
   readonly register: (file: ForeignFile) => Promise<Foreign>;
   /** Loads a version and tries it, as it lies in the store; throws when it cannot be served. */
   readonly tryVersion: (version: Version) => Promise<void>;
+  /** Looks again for what can be served of a version that a client registered (`not_servable`). */
+  readonly makeServable: (name: string, version: number) => Promise<void>;
 }
 
 export function makeOperations(deps: OperationDeps): Operations {
@@ -60,7 +63,9 @@ export function makeOperations(deps: OperationDeps): Operations {
   async function gatesOf(found: Version): Promise<readonly Gate[]> {
     const model = models.get(found.name);
     const run = found.runId === null ? null : await tracking.run(found.runId);
-    if (model === undefined || run === null || isForeign(run)) return [await serves(found, deps)];
+    // What a client says of where a version is from is no training that could be judged.
+    const isJudged = model !== undefined && run !== null && found.trained && !isForeign(run);
+    if (!isJudged) return [await serves(found, deps)];
     const trained = { runId: run.runId, version: found.version };
     const { gates } = isMarket(model)
       ? await judgeRun(model, trained, await steps.verify(model), steps)
@@ -71,6 +76,7 @@ export function makeOperations(deps: OperationDeps): Operations {
   return {
     promote: async (name, { version, expected, force = false, actor }) => {
       await assertModel(name);
+      await deps.makeServable(name, version);
       const found = await versions.version(name, version);
       if (found === null) throw unknownVersion(name, version);
       const gates = await gatesOf(found);

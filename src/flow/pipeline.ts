@@ -4,12 +4,14 @@
  */
 import { reasonOf, SluiceError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { databaseAway } from "../store/away.ts";
 import {
   LEASE_MS,
   type Lease,
   type PipelineRun,
   type PipelineRuns,
 } from "../store/pipeline-runs.ts";
+import { lastingRuns, untilPassed } from "./lasting.ts";
 
 export type StepResult = Record<string, unknown>;
 
@@ -58,10 +60,13 @@ export async function executeRun(
   run: PipelineRun,
   lease: Lease,
   steps: readonly PipelineStep[],
-  deps: ExecuteDeps,
+  { runs: bare, ...others }: ExecuteDeps,
 ): Promise<void> {
-  const { runs, log, stopping } = deps;
+  const { log, stopping } = others;
   const lost = new AbortController();
+  const signal = AbortSignal.any([lost.signal, stopping]);
+  const runs = lastingRuns(bare, signal);
+  const deps = { ...others, runs };
   const beat = setInterval(() => {
     runs.heartbeat(lease).then(
       (held) => held || lost.abort(new Error("the lease was lost")),
@@ -77,7 +82,6 @@ export async function executeRun(
         results[step.name] = state.result ?? {};
         continue;
       }
-      const signal = AbortSignal.any([lost.signal, stopping]);
       const begun = performance.now();
       const outcome = await executeStep(step, { run, lease, results, signal }, deps);
       const elapsed = () => performance.now() - begun;
@@ -122,13 +126,15 @@ async function executeStep(
         late.aborted ? stepLate(step) : new Error(reasonOf(signal.reason)),
       );
     } catch (thrown) {
-      const wait = thrown instanceof SluiceError ? thrown.retryAfter : null;
+      const known = thrown instanceof SluiceError ? thrown : databaseAway(thrown);
+      const wait = known?.retryAfter ?? null;
       if (wait === null || attempt === STEP_ATTEMPTS || context.signal.aborted) {
-        throw new StepError(step.name, performance.now() - begun, thrown);
+        throw new StepError(step.name, performance.now() - begun, known ?? thrown);
       }
-      log.warn("step_retry", { step: step.name, run: context.run.id, reason: reasonOf(thrown) });
-      await runs.logStep(context.lease, step.name, `${reasonOf(thrown)} Tried again.`);
-      await sleep(wait * 1_000 * 2 ** (attempt - 1), context.signal);
+      const reason = reasonOf(known);
+      log.warn("step_retry", { step: step.name, run: context.run.id, reason });
+      await runs.logStep(context.lease, step.name, `${reason} Tried again.`);
+      await untilPassed(wait * 1_000 * 2 ** (attempt - 1), context.signal);
     }
   }
 }
@@ -197,16 +203,4 @@ async function endBadly(
   } catch (second) {
     log.warn("pipeline_run_end_not_written", { run: run.id, reason: reasonOf(second) });
   }
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

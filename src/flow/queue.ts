@@ -2,7 +2,7 @@
  * The queue (pg-boss) carries run ids to workers and nothing else: what is to be done stands in
  * the runs' own rows, so that a lost or doubled message changes nothing.
  */
-import { PgBoss } from "pg-boss";
+import { PgBoss, type QueueOptions } from "pg-boss";
 import type { Log } from "../log.ts";
 import type { Database } from "../store/database.ts";
 import type { PipelineRun } from "../store/pipeline-runs.ts";
@@ -12,6 +12,11 @@ const DAILY = "daily";
 const DAY_S = 86_400;
 /** Work of a process that died is given to another after this. */
 const DAILY_EXPIRES_S = 3_600;
+/**
+ * A message whose taker says nothing for so long is nobody's: it died, or could not say that it was
+ * done. Looked after as often.
+ */
+const SILENCE_S = 30;
 
 export interface Queue {
   /** Tells the workers about a queued run; told twice, it is one message. */
@@ -32,22 +37,33 @@ export interface DailyQueue {
 
 /** Opens the queue in the same database, making its schema when it is not there. */
 export async function openQueue(database: Database, log: Log): Promise<Queue & DailyQueue> {
-  const boss = new PgBoss({ ...database.queue, schema: "queue", supervise: true });
+  const boss = new PgBoss({
+    ...database.queue,
+    schema: "queue",
+    supervise: true,
+    superviseIntervalSeconds: SILENCE_S,
+    monitorIntervalSeconds: SILENCE_S,
+  });
   boss.on("error", (thrown) => log.warn("queue_error", { reason: thrown.message }));
   await boss.start();
-  await boss.createQueue(QUEUE, {
-    // One waiting message a key. One that was taken does not hold back another: its taker may have
-    // died before it claimed the run, and a run is claimed once however often it is told of.
-    policy: "short",
+  /** Made where it is not there; one of an earlier release is brought to the same. */
+  const open = async (name: string, policy: "short" | "standard", options: QueueOptions) => {
+    await boss.createQueue(name, { policy, ...options });
+    await boss.updateQueue(name, options);
+  };
+  // One waiting message a key. One that was taken does not hold back another: its taker may have
+  // died before it claimed the run, and a run is claimed once however often it is told of.
+  await open(QUEUE, "short", {
     retryLimit: 0,
     expireInSeconds: 3_600,
+    heartbeatSeconds: SILENCE_S,
     deleteAfterSeconds: 86_400,
   });
-  await boss.createQueue(DAILY, {
-    policy: "standard",
+  await open(DAILY, "standard", {
     retryLimit: 5,
     retryDelay: 600,
     expireInSeconds: DAILY_EXPIRES_S,
+    heartbeatSeconds: SILENCE_S,
     // Longer than a day: while the row is there, the day's work is not asked for again.
     deleteAfterSeconds: 2 * DAY_S,
   });

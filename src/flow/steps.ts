@@ -27,7 +27,8 @@ export interface StepDeps {
   readonly clock: { now(): Instant };
   readonly collector: Collector;
   readonly candles: CandleStore;
-  readonly verify: (model: MarketFile) => Promise<VerifyReport[]>;
+  /** Of the markets that it looks at; `now` is the clock's where it is not given. */
+  readonly verify: (model: MarketFile, now?: Instant) => Promise<VerifyReport[]>;
   readonly train: Train;
   readonly tracking: Tracking;
   readonly versions: Versions;
@@ -87,8 +88,19 @@ async function collect(model: MarketFile, deps: StepDeps, context: StepContext) 
   return { ...result, outcomes, stale };
 }
 
+/**
+ * The last instant for which what was collected is all there is: a candle that has closed since is
+ * another run's. Null where the step before does not tell.
+ */
+function collectedAt(model: MarketFile, { results }: StepContext): Instant | null {
+  const reports = marketsOfModel(model).map((market) => results["collect"]?.[market]);
+  const ends = reports.map((report) => (report as { to?: Instant } | undefined)?.to);
+  if (!ends.every((to) => typeof to === "number")) return null;
+  return Math.min(...ends) + 2 * UNIT_MS;
+}
+
 async function verify(model: MarketFile, deps: StepDeps, context: StepContext) {
-  const reports = await deps.verify(model);
+  const reports = await deps.verify(model, collectedAt(model, context) ?? deps.clock.now());
   for (const report of reports) await context.say(`${report.market}: ${report.verdict}.`);
   const bad = reports.find((report) => report.verdict === "fail");
   if (bad === undefined) return { reports };

@@ -9,6 +9,7 @@ import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import type { LimitFunction } from "p-limit";
 import { reasonOf, SluiceError } from "../errors.ts";
+import { diskFull } from "./disk.ts";
 import {
   ARTIFACT_FILE,
   type ChildFailure,
@@ -83,6 +84,8 @@ export async function runJob<Result>(
       result: JSON.parse(await readFile(join(folder, RESULT_FILE), "utf8")) as Result,
       artifact: await readFile(join(folder, ARTIFACT_FILE)),
     };
+  } catch (thrown) {
+    throw diskFull(thrown, folder) ?? thrown;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -162,11 +165,15 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
 }
 
 async function childError(folder: string, code: number, errors: string): Promise<SluiceError> {
-  const text = await readFile(join(folder, RESULT_FILE), "utf8").catch(() => null);
-  // No word from it: killed, out of memory, or a fault before it began.
-  if (text === null) return failed("training_died", `exit code ${code}. ${errors.slice(-2_000)}`);
-  const { error } = JSON.parse(text) as ChildFailure;
-  return new SluiceError(error);
+  const text = await readFile(join(folder, RESULT_FILE), "utf8").catch(() => "");
+  const full = diskFull(errors, folder);
+  if (full !== null) return full;
+  try {
+    return new SluiceError((JSON.parse(text) as ChildFailure).error);
+  } catch {
+    // No word from it, or half of one: killed, out of memory, or a fault before it began.
+    return failed("training_died", `exit code ${code}. ${errors.slice(-2_000)}`);
+  }
 }
 
 const failed = (code: string, reason: string): SluiceError =>

@@ -5,6 +5,7 @@
 import type { Log } from "../log.ts";
 import type { PipelineRun, PipelineRuns } from "../store/pipeline-runs.ts";
 import { holderOf } from "./holder.ts";
+import { lasting } from "./lasting.ts";
 import { executeRun, type PipelineStep } from "./pipeline.ts";
 import type { Queue } from "./queue.ts";
 
@@ -31,7 +32,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
 
   async function handle(runId: string): Promise<void> {
     if (stopping.signal.aborted) return;
-    const run = await runs.run(runId);
+    const run = await lasting(() => runs.run(runId), stopping.signal);
     if (run === null || run.status !== "queued") return;
     const steps = deps.stepsOf(run);
     if (steps === null) {
@@ -40,7 +41,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     }
     // Null: another worker was faster, or the pipeline's run before it has not ended yet; the
     // schedule sends the run again when it has.
-    const lease = await runs.claim(runId, holderOf());
+    const lease = await lasting(() => runs.claim(runId, holderOf()), stopping.signal);
     if (lease === null) return;
     log.info("pipeline_run_started", { pipeline: run.pipeline, run: run.id, kind: run.kind });
     try {
