@@ -71,14 +71,14 @@ describe("storyLines", () => {
       ["tests/d.test.ts", "links lead somewhere"],
       ["src/e.test.ts", "queue on embedded"],
     );
-    expect(storyLines(stories)).toEqual([
+    expect(storyLines([stories])).toEqual([
       "stories: 2 on embedded, 4 on services (Postgres, S3, Redis), 1 without a store",
       "stories: 2 on services only: a folder is not shared",
     ]);
   });
 
   test("tells nothing where no story ran", () => {
-    expect(storyLines(report(["src/e.test.ts", "queue on embedded"]))).toEqual([]);
+    expect(storyLines([report(["src/e.test.ts", "queue on embedded"])])).toEqual([]);
   });
 });
 
@@ -120,6 +120,8 @@ describe("verdict", () => {
   test("counts a run of no test, and a run without a report", () => {
     expect(verdict({ ...clean, passed: 0 }, 0)).toEqual({ passed: 0, failed: 1 });
     expect(verdict(null, 0)).toEqual({ passed: 0, failed: 1 });
+    const skipped = [{ file: "a.test.ts", name: "a" }];
+    expect(verdict({ ...clean, passed: 0, skipped }, 0)).toEqual({ passed: 0, failed: 0 });
   });
 
   test("a file that cannot be loaded fails, though the report does not name it", async () => {

@@ -52,11 +52,11 @@ const unescapeXml = (text: string): string =>
 /**
  * What counts when the runner ended with `code`. A file that cannot be loaded, and an error
  * between tests, are in no report: a bad exit with nothing failed counts as one failure, and so
- * does a run of no test at all.
+ * does a run that neither ran nor skipped a test.
  */
 export function verdict(report: Report | null, code: number): { passed: number; failed: number } {
-  const { passed, failed } = report ?? { passed: 0, failed: 0 };
-  const unseen = failed === 0 && (code !== 0 || passed === 0);
+  const { passed, failed, skipped } = report ?? { passed: 0, failed: 0, skipped: [] };
+  const unseen = failed === 0 && (code !== 0 || passed + skipped.length === 0);
   return { passed, failed: unseen ? 1 : failed };
 }
 
@@ -64,7 +64,8 @@ export function verdict(report: Report | null, code: number): { passed: number; 
  * How many stories ran on which kind of store, by their names (tests/stores.ts), and why some on
  * one only; nothing where no story ran.
  */
-export function storyLines({ ran }: Report): string[] {
+export function storyLines(reports: readonly Report[]): string[] {
+  const ran = reports.flatMap((report) => report.ran);
   const stories = ran.filter(({ file }) => file.startsWith("tests/"));
   if (stories.length === 0) return [];
   const of = (pattern: RegExp) => stories.filter(({ name }) => pattern.test(name)).length;

@@ -1,28 +1,30 @@
 /*
  * `bun run test [files or options of bun test]`: the services, the binary, every test, the totals.
- * The last line is always `N passed, N failed`. Where nothing is named, the stories and the tests of
- * the rooms run side by side: stories wait for processes most of their time.
+ * The last line is always `N passed, N failed`. Where nothing is named, each story and each room is
+ * a run of its own, and some go on at once: stories wait for processes most of their time.
  */
-import { closeSync, openSync, readSync } from "node:fs";
-import { readdir, rm, stat } from "node:fs/promises";
+import { closeSync, openSync } from "node:fs";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import pLimit from "p-limit";
 import { reasonOf } from "../src/errors.ts";
 import { failures, type Report, readReport, storyLines, totalsLine, verdict } from "./report.ts";
 import { type Services, startServices } from "./services.ts";
 
 const root = join(import.meta.dir, "..");
 const binary = join(root, "dist", "sluice");
-const reportFile = (group: number) => join(tmpdir(), `sluice-report-${process.pid}-${group}.xml`);
 const args = process.argv.slice(2);
+const scratch = await mkdtemp(join(tmpdir(), "sluice-report-"));
 
 // Bun's default of five seconds is too short for a training or a server's start on a busy
-// machine; a test that hangs should still end within the minute.
-const defaults = ["--timeout", "30000"];
+// machine; a test that hangs should still end within a minute.
+const defaults = ["--timeout", "60000"];
 
-/** What `bun test` is started with, once for each. The first is seen as it goes, others afterwards. */
-const groups: readonly (readonly string[])[] =
-  args.length > 0 ? [args] : [["tests/"], ["src/", "scripts/", "bench/"]];
+/** One more than most machines of CI have cores. */
+const AT_ONCE = 3;
+/** The stories that take longest come first, so that nobody waits for one of them alone. */
+const LONGEST = ["crash", "promotions", "loop", "swap", "start", "backup"];
 
 const children = new Set<Bun.Subprocess>();
 const held: { services?: Promise<Services> } = {};
@@ -42,7 +44,7 @@ const totals = await main().catch((thrown: unknown) => {
   return { passed: 0, failed: 1 };
 });
 await (await held.services?.catch(() => null))?.stop();
-for (const group of groups.keys()) await rm(reportFile(group), { force: true });
+await rm(scratch, { recursive: true, force: true });
 console.log(totalsLine(totals));
 process.exit(totals.failed === 0 ? 0 : 1);
 
@@ -54,15 +56,15 @@ async function main(): Promise<{ passed: number; failed: number }> {
   for (const line of missingLines(services)) console.log(line);
   const extra: Record<string, string> = { ...services.env };
   if (built && wantsStories()) extra["SLUICE_TEST_BINARY"] = binary;
-  const results = await Promise.all(groups.map((_, group) => runGroup(group, extra)));
-  for (const [group, { report, log }] of results.entries()) {
-    if (group > 0) console.log(log);
-    for (const line of skippedLines(report)) console.log(line);
-  }
+  const turns = pLimit(AT_ONCE);
+  const tasks = args.length > 0 ? [args] : await everything();
+  const results = await Promise.all(
+    tasks.map((task, at) => turns(() => runTask(task, join(scratch, `${at}`), extra))),
+  );
+  const reports = results.flatMap(({ report }) => report ?? []);
+  for (const line of reports.flatMap(skippedLines)) console.log(line);
   for (const line of missingLines(services)) console.log(line);
-  for (const { report } of results) {
-    for (const line of report === null ? [] : storyLines(report)) console.log(line);
-  }
+  for (const line of storyLines(reports)) console.log(line);
   // Once more at the end, where it is looked for: a log of thousands of lines is often cut.
   for (const said of results.flatMap(({ log }) => failures(log))) console.log(`failed:\n${said}`);
   if (!built) console.log("failed: scripts/build.ts, so the stories that run the binary did not");
@@ -75,34 +77,28 @@ async function main(): Promise<{ passed: number; failed: number }> {
   );
 }
 
-/** Runs the tests of a group; what the first prints is shown as it goes. */
-async function runGroup(group: number, extra: Record<string, string>) {
-  const file = reportFile(group);
-  const reporter = ["--reporter=junit", `--reporter-outfile=${file}`];
-  const command = ["test", ...defaults, ...reporter, ...groups[group]!];
-  const log = `${file}.log`;
-  const run = spawn(command, extra, log);
-  if (group === 0) await follow(log, run);
-  const code = await run;
-  const report = await readFile(file);
-  const text = await Bun.file(log).text();
-  await rm(log, { force: true });
-  return { report, log: text, totals: verdict(report, code) };
+/** What `bun test` is started with, once for each: a story, or the files of a room. */
+async function everything(): Promise<string[][]> {
+  const files = [...new Bun.Glob("{src,scripts,bench,tests}/**/*.test.ts").scanSync(root)].sort();
+  const rooms = Map.groupBy(files, (file) => (file.startsWith("tests/") ? file : dirname(file)));
+  const place = (task: string) => {
+    const at = LONGEST.findIndex((name) => task === `tests/${name}.test.ts`);
+    return at < 0 ? LONGEST.length : at;
+  };
+  return [...rooms]
+    .sort(([a], [b]) => place(a) - place(b))
+    .map(([, those]) => those.map((file) => `./${file}`));
 }
 
-/** Prints what is added to the file until `ended`. */
-async function follow(path: string, ended: Promise<unknown>): Promise<void> {
-  const from = openSync(path, "r");
-  const piece = new Uint8Array(65_536);
-  let over = false;
-  while (!over) {
-    over = await Promise.race([ended.then(() => true), Bun.sleep(200).then(() => false)]);
-    for (let got = 1; got > 0; ) {
-      got = readSync(from, piece);
-      if (got > 0) process.stdout.write(piece.slice(0, got));
-    }
-  }
-  closeSync(from);
+/** Runs the tests of a task. What they print is shown when they have ended, one after the other. */
+async function runTask(task: readonly string[], path: string, extra: Record<string, string>) {
+  const log = `${path}.log`;
+  const reporter = ["--reporter=junit", `--reporter-outfile=${path}.xml`];
+  const code = await spawn(["test", ...defaults, ...reporter, ...task], extra, log);
+  const report = await readFile(`${path}.xml`);
+  const text = await Bun.file(log).text();
+  process.stdout.write(text);
+  return { report, log: text, totals: verdict(report, code) };
 }
 
 /** The stories in tests/ run the compiled binary; a run of one room in src/ does without it. */
@@ -142,8 +138,8 @@ async function readFile(path: string): Promise<Report | null> {
 }
 
 /** A line for every file with skipped tests. */
-function skippedLines(report: Report | null): string[] {
-  const files = Map.groupBy(report?.skipped ?? [], ({ file }) => file);
+function skippedLines(report: Report): string[] {
+  const files = Map.groupBy(report.skipped, ({ file }) => file);
   return [...files].map(([file, tests]) => {
     const names = tests.map(({ name }) => name);
     const shown = names.slice(0, 3).join("; ") + (names.length > 3 ? "; ..." : "");

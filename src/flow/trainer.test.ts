@@ -320,7 +320,7 @@ describe("a training that is ended", () => {
     parent.kill("SIGKILL");
     await parent.exited;
     try {
-      await until(() => trainingIn(folder).length === 0, 5_000);
+      await until(() => trainingIn(folder).length === 0);
     } finally {
       if (trainingIn(folder).includes(pid!)) process.kill(pid!, "SIGKILL");
     }
