@@ -19,24 +19,7 @@ import {
   stores,
   type Variables,
 } from "./stores.ts";
-import { MARKETS, MODELS, openStory, SMALL, type Story } from "./story.ts";
-
-const RENT = `name = "rent"
-kind = "table"
-[[table.columns]]
-name = "rooms"
-type = "number"
-[[table.columns]]
-name = "rent"
-type = "number"
-[table.target]
-column = "rent"
-kind = "regression"
-[train]
-trainers = ["linear"]
-[evaluate]
-test = "split"
-`;
+import { MARKETS, MODELS, openStory, RENT, SMALL, type Story } from "./story.ts";
 
 /** What the routes tell of everything that a backup carries, as text by address. */
 async function everything(app: Served): Promise<Map<string, string>> {

@@ -13,7 +13,7 @@ import { type Link, openLink } from "./faults/proxy.ts";
 import { openOutside, register } from "./outside.ts";
 import { asJson, type Served, until } from "./served.ts";
 import { openStores, stores } from "./stores.ts";
-import { MARKETS, openStory, SMALL } from "./story.ts";
+import { MARKETS, openStory, RENT, SMALL } from "./story.ts";
 
 const told = [...stores()];
 const open: { close(): unknown }[] = [];
@@ -116,23 +116,6 @@ async function ageOf(app: Served): Promise<number> {
   };
   return body.checks.find(({ name }) => name === "aliases")?.age_seconds ?? Number.NaN;
 }
-
-const RENT = `name = "rent"
-kind = "table"
-[[table.columns]]
-name = "rooms"
-type = "number"
-[[table.columns]]
-name = "rent"
-type = "number"
-[table.target]
-column = "rent"
-kind = "regression"
-[train]
-trainers = ["linear"]
-[evaluate]
-test = "split"
-`;
 
 describe.each(told)("a second process on %s (R10)", (store) => {
   const FILES = 10;

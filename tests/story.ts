@@ -134,6 +134,24 @@ export const SMALL: Readonly<Record<string, string>> = Object.fromEntries(
   MODELS.map((name) => [name, modelText(name)]),
 );
 
+/** A small table, learned in no time. */
+export const RENT = `name = "rent"
+kind = "table"
+[[table.columns]]
+name = "rooms"
+type = "number"
+[[table.columns]]
+name = "rent"
+type = "number"
+[table.target]
+column = "rent"
+kind = "regression"
+[train]
+trainers = ["linear"]
+[evaluate]
+test = "split"
+`;
+
 /** A candle as the answers of the program show it. */
 export interface CandleView extends Omit<Candle, "market" | "start"> {
   readonly start: string;

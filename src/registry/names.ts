@@ -73,7 +73,7 @@ function faultOfPath(path: string): string | null {
 }
 
 /** The text and what decoding its %-escapes of ASCII makes of it, again until nothing changes. */
-function decodings(text: string): string[] {
+export function decodings(text: string): string[] {
   const forms = [text];
   // Each round shortens the text; the limit on its length bounds the rounds.
   for (;;) {

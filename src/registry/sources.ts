@@ -4,7 +4,7 @@
  */
 import type { SluiceError } from "../errors.ts";
 import { MODEL_NAME } from "../models.ts";
-import { RUN_ID } from "./names.ts";
+import { decodings, RUN_ID } from "./names.ts";
 import { badParameter } from "./refusal.ts";
 
 const SOURCE_LIMIT = 2_048;
@@ -42,20 +42,6 @@ const badSource = (source: string, why: string): SluiceError =>
 
 /** Without what would break a line, and no longer than is of use. */
 const shown = (text: string): string => text.replace(/\p{Cc}/gu, "?").slice(0, 300);
-
-/** The text, and what undoing its %-escapes of ASCII makes of it, until nothing changes. */
-function decodings(text: string): string[] {
-  const forms = [text];
-  for (;;) {
-    const last = forms.at(-1)!;
-    const next = last.replace(/%([0-7][0-9a-f])/gi, (_, hex) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    );
-    // Each round is shorter, so that the limit of the text bounds them.
-    if (next === last) return forms;
-    forms.push(next);
-  }
-}
 
 /** What another source is registered from, or null where it is files. */
 export function sourceModel(
