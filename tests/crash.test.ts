@@ -1,5 +1,5 @@
 /*
- * Killed at any moment, wherever it may be, and started again: twenty times. Nothing that was
+ * Killed at any moment, wherever it may be, and started again, many times. Nothing that was
  * answered is lost, nothing is half there, and the loop goes on.
  */
 import { expect, test } from "bun:test";
@@ -26,8 +26,8 @@ import { stores } from "./stores.ts";
 import { MARKETS, MODELS, openStory, type Story, truth } from "./story.ts";
 
 const told = stores();
-/** Twenty, shared by the stores where there are two. */
-const KILLS = told.length === 1 ? 20 : 10;
+/** Each phase once on each store, or twenty on the only one. */
+const KILLS = told.length === 1 ? 20 : 6;
 /** What it is doing when it is killed, and how long after the first sign of it at most, in ms. */
 const PHASES = {
   start: 900,

@@ -93,7 +93,7 @@ test.concurrent.each(stores())(
   480_000,
 );
 
-const MANY = Number(process.env["SLUICE_TEST_SWAPS"] || 40);
+const MANY = Number(process.env["SLUICE_TEST_SWAPS"] || 24);
 /** A session of such a file takes some 2 MB: one that is left behind at each swap is seen. */
 const TREES = 200;
 const CALLERS = 4;
