@@ -113,7 +113,7 @@ async function meet(
     },
     180_000,
     `a moment of ${phase}`,
-    5,
+    20,
   );
   return met;
 }
@@ -175,7 +175,7 @@ function makeWitness(): Witness {
       const text = await answer.text().catch(() => null);
       return text === null ? null : JSON.parse(text);
     };
-    for (; !over; await Bun.sleep(50)) {
+    for (; !over; await Bun.sleep(100)) {
       for (const model of MODELS) {
         const forecast: Forecast | null = await bodyOf(`/v1/models/${model}/forecast`);
         if (forecast !== null) forecasts.set(forecast.id, forecast);
