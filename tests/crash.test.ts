@@ -27,7 +27,7 @@ import { MARKETS, MODELS, openStory, type Story, truth } from "./story.ts";
 
 const told = stores();
 /** On both stores together each phase is met, or on the only one three times. */
-const KILLS = told.length === 1 ? 20 : 4;
+const KILLS = told.length === 1 ? 20 : 3;
 /** What it is doing when it is killed, and how long after the first sign of it at most, in ms. */
 const PHASES = {
   start: 900,

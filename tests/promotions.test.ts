@@ -28,7 +28,7 @@ stores();
 describe.if(hasServices)(
   `hundreds of promotions ${only("services", "no folder is shared")}`,
   () => {
-    test.concurrent("without Redis", () => promotions(60, { REDIS_URL: "" }, ["alone"]), 480_000);
+    test.concurrent("without Redis", () => promotions(50, { REDIS_URL: "" }, ["alone"]), 480_000);
 
     test.concurrent("with Redis, which stalls and is cut off on the way", async () => {
       const redis = new URL(process.env["SLUICE_TEST_REDIS_URL"] ?? "");

@@ -11,7 +11,7 @@ import { addressesOf, type Rpc } from "./route.ts";
 import { openTracked, type Tracked } from "./testing.ts";
 
 /** So many requests on each database; more by SLUICE_TEST_FUZZ. */
-const REQUESTS = Number(process.env["SLUICE_TEST_FUZZ"] ?? 300);
+const REQUESTS = Number(process.env["SLUICE_TEST_FUZZ"] ?? 150);
 
 const number = fc.constantFrom<unknown>(0, 1, 2, "3", 100, 1_700_000_000_000);
 const odd = fc.constantFrom<unknown>(
