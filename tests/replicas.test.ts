@@ -20,8 +20,8 @@ import { LONG_MS, type Served, until } from "./served.ts";
 import { hasServices, only, stores } from "./stores.ts";
 import { MODELS, openStory } from "./story.ts";
 
-const SLOTS = 2;
-const RETRAINS = 4;
+const SLOTS = 4;
+const RETRAINS = 6;
 /** How late another replica may learn of a promotion. */
 const VIEW_MS = 2_000;
 
