@@ -6,7 +6,7 @@
 import { closeSync, openSync } from "node:fs";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import pLimit from "p-limit";
 import { reasonOf } from "../src/errors.ts";
 import { failures, type Report, readReport, storyLines, totalsLine, verdict } from "./report.ts";
@@ -21,8 +21,8 @@ const scratch = await mkdtemp(join(tmpdir(), "sluice-report-"));
 // machine; a test that hangs should still end within a minute.
 const defaults = ["--timeout", "60000"];
 
-/** Stories wait for processes much of their time; rooms keep a core busy. */
-const turns = { stories: pLimit(2), rooms: pLimit(1) };
+/** One more than most machines of CI have cores: stories wait for processes much of their time. */
+const AT_ONCE = 3;
 /** The stories that take longest come first, so that nobody waits for one of them alone. */
 const LONGEST = ["crash", "promotions", "loop", "swap", "start", "backup"];
 
@@ -56,12 +56,10 @@ async function main(): Promise<{ passed: number; failed: number }> {
   for (const line of missingLines(services)) console.log(line);
   const extra: Record<string, string> = { ...services.env };
   if (built && wantsStories()) extra["SLUICE_TEST_BINARY"] = binary;
+  const turns = pLimit(AT_ONCE);
   const tasks = args.length > 0 ? [args] : await everything();
   const results = await Promise.all(
-    tasks.map((task, at) => {
-      const turn = task[0]?.startsWith("./tests/") ? turns.stories : turns.rooms;
-      return turn(() => runTask(task, join(scratch, `${at}`), extra));
-    }),
+    tasks.map((task, at) => turns(() => runTask(task, join(scratch, `${at}`), extra))),
   );
   const reports = results.flatMap(({ report }) => report ?? []);
   for (const line of reports.flatMap(skippedLines)) console.log(line);
@@ -79,17 +77,21 @@ async function main(): Promise<{ passed: number; failed: number }> {
   );
 }
 
-/** What `bun test` is started with, once for each: a story, or the files of a room. */
+/**
+ * What `bun test` is started with, once for each: a story, or the files of a room. They take turns,
+ * since stories that train at once keep each other waiting.
+ */
 async function everything(): Promise<string[][]> {
-  const files = [...new Bun.Glob("{src,scripts,bench,tests}/**/*.test.ts").scanSync(root)].sort();
-  const rooms = Map.groupBy(files, (file) => (file.startsWith("tests/") ? file : dirname(file)));
-  const place = (task: string) => {
-    const at = LONGEST.findIndex((name) => task === `tests/${name}.test.ts`);
-    return at < 0 ? LONGEST.length : at;
-  };
-  return [...rooms]
-    .sort(([a], [b]) => place(a) - place(b))
-    .map(([, those]) => those.map((file) => `./${file}`));
+  const found = (pattern: string) => [...new Bun.Glob(pattern).scanSync(root)].sort();
+  const place = (story: string) =>
+    LONGEST.indexOf(basename(story, ".test.ts")) + 1 || LONGEST.length + 1;
+  const stories = found("tests/**/*.test.ts").sort((a, b) => place(a) - place(b));
+  const rooms = Map.groupBy(found("{src,scripts,bench}/**/*.test.ts"), dirname);
+  const parts = [stories.map((story) => [story]), [...rooms.values()]];
+  return parts
+    .flatMap((part) => part.map((files, at) => ({ files, at: at / part.length })))
+    .sort((a, b) => a.at - b.at)
+    .map(({ files }) => files.map((file) => `./${file}`));
 }
 
 /** Runs the tests of a task. What they print is shown when they have ended, one after the other. */

@@ -7,10 +7,9 @@
 
 import { afterAll } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Client } from "minio";
 import postgres from "postgres";
+import { folderObjects, type Objects, s3Objects } from "../src/store/objects.ts";
 import { endAll } from "./served.ts";
 
 export type StoreName = "embedded" | "services";
@@ -50,10 +49,7 @@ export async function openStores(name: StoreName): Promise<OpenStores> {
   if (name === "embedded") {
     return {
       ...{ name, env: {}, databaseUrl: null, close: async () => {} },
-      loseObjects: async (data) => {
-        const folder = join(data, "objects");
-        for (const each of readdirSync(folder)) rmSync(join(folder, each), { recursive: true });
-      },
+      loseObjects: (data) => removeAll(folderObjects(join(data, "objects"))),
     };
   }
   const database = await freshDatabase();
@@ -62,7 +58,7 @@ export async function openStores(name: StoreName): Promise<OpenStores> {
     name,
     env: { DATABASE_URL: database.url, REDIS_URL: REDIS, ...objects },
     databaseUrl: database.url,
-    loseObjects: () => emptyBucket(objects.S3_BUCKET),
+    loseObjects: () => removeAll(s3Objects(configOf(objects))),
     close: database.close,
   };
 }
@@ -96,16 +92,14 @@ export const freshBucket = () => ({
   S3_SECRET_ACCESS_KEY: variable("SLUICE_TEST_S3_SECRET"),
 });
 
-async function emptyBucket(bucket: string): Promise<void> {
-  const { hostname, port, protocol } = new URL(S3);
-  const client = new Client({
-    endPoint: hostname,
-    port: Number(port),
-    useSSL: protocol === "https:",
-    accessKey: variable("SLUICE_TEST_S3_KEY"),
-    secretKey: variable("SLUICE_TEST_S3_SECRET"),
-  });
-  for await (const { name } of client.listObjectsV2(bucket, "", true)) {
-    await client.removeObject(bucket, name);
-  }
+const configOf = (bucket: ReturnType<typeof freshBucket>) => ({
+  endpoint: bucket.S3_ENDPOINT,
+  bucket: bucket.S3_BUCKET,
+  accessKey: bucket.S3_ACCESS_KEY_ID,
+  secretKey: bucket.S3_SECRET_ACCESS_KEY,
+  region: "us-east-1",
+});
+
+async function removeAll(objects: Objects): Promise<void> {
+  for await (const digest of objects.list()) await objects.remove(digest);
 }

@@ -4,6 +4,7 @@
  */
 import { open, rm } from "node:fs/promises";
 import { reasonOf, SluiceError } from "../errors.ts";
+import { inTime } from "../late.ts";
 
 export interface Download {
   readonly url: string;
@@ -94,24 +95,14 @@ async function written(
 
 const END = { done: true, value: undefined } as const;
 
-async function withinSilence<Result>(
+const withinSilence = <Result>(
   work: Promise<Result>,
   silenceMs: number,
   url: string,
-): Promise<Result> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(failed(url, `nothing came for ${silenceMs / 1000} s`)),
-      silenceMs,
-    );
+): Promise<Result> =>
+  inTime(work, silenceMs, () => {
+    throw failed(url, `nothing came for ${silenceMs / 1000} s`);
   });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 const failed = (url: string, reason: string): SluiceError =>
   new SluiceError({

@@ -2,6 +2,7 @@
  * What machines ask of the process itself: does it live, can it answer, how is it doing.
  */
 import { SluiceError } from "../errors.ts";
+import { inTime } from "../late.ts";
 import type { View } from "../serve/aliases.ts";
 import { iso } from "../types.ts";
 import { healthAnswer, readyAnswer } from "./answers.ts";
@@ -125,18 +126,14 @@ const NO_ROWS = "is a table that nothing was learned from yet: import rows, then
 
 /** The app's own checks; one that hangs is itself the finding. */
 async function othersOf(services: HttpServices): Promise<readonly Check[]> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<readonly Check[]>((resolve) => {
-    const detail = `no answer in ${CHECKS_MS / 1000} s`;
-    timer = setTimeout(() => resolve([{ name: "checks", ok: false, detail }]), CHECKS_MS);
-  });
+  const detail = `no answer in ${CHECKS_MS / 1000} s`;
   try {
-    return await Promise.race([services.checks(), late]);
+    return await inTime(Promise.resolve(services.checks()), CHECKS_MS, () => [
+      { name: "checks", ok: false, detail },
+    ]);
   } catch (thrown) {
     services.log.warn("checks_failed", { reason: String(thrown) });
     return [{ name: "checks", ok: false, detail: "failed; the log tells why" }];
-  } finally {
-    clearTimeout(timer);
   }
 }
 

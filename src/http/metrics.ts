@@ -5,6 +5,7 @@
  */
 import { Gauge, Registry } from "prom-client";
 import { marketsOf } from "../flow/control.ts";
+import { inTime } from "../late.ts";
 import { type Instant, UNIT_MS } from "../types.ts";
 import { counters, histograms, type Spread } from "./series.ts";
 import type { HttpServices } from "./services.ts";
@@ -47,13 +48,12 @@ export type ScrapedServices = Pick<
 const SOON_MS = 1_000;
 
 /** A scrape tells what is known without the database too: then it is needed most. */
-async function soon<T>(work: Promise<T>): Promise<T | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), SOON_MS);
-  });
-  return Promise.race([work.catch(() => null), late]).finally(() => clearTimeout(timer));
-}
+const soon = <T>(work: Promise<T>): Promise<T | null> =>
+  inTime(
+    work.catch(() => null),
+    SOON_MS,
+    () => null,
+  );
 
 const METHODS = ["POST", "GET", "HEAD", "DELETE", "PUT", "PATCH", "OPTIONS"];
 

@@ -3,6 +3,7 @@
  * is held is a piece of the rows, however many come: who reads slowly is read from slowly.
  */
 import { SluiceError } from "../errors.ts";
+import { inTime } from "../late.ts";
 import { turn } from "../turn.ts";
 import { type LongAnswer, type LongAnswerOptions, longAnswer } from "./long.ts";
 import { makeLineSplitter } from "./ndjson-lines.ts";
@@ -153,17 +154,8 @@ async function* piecesOf(
 const PAUSE = Symbol("pause");
 
 /** What comes, or `PAUSE` when it has not come soon. */
-async function beforePause<Result>(coming: Promise<Result>): Promise<Result | typeof PAUSE> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const pause = new Promise<typeof PAUSE>((resolve) => {
-    timer = setTimeout(() => resolve(PAUSE), PAUSE_MS);
-  });
-  try {
-    return await Promise.race([coming, pause]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const beforePause = <Result>(coming: Promise<Result>): Promise<Result | typeof PAUSE> =>
+  inTime(coming, PAUSE_MS, () => PAUSE);
 
 /** Throws `deadline_exceeded` (503) when the time is over. */
 function assertInTime(until: number): void {

@@ -3,6 +3,7 @@
  * and never silent for long.
  */
 import { SluiceError } from "../errors.ts";
+import { inTime } from "../late.ts";
 import { checkHead, cut, tooLarge } from "./body.ts";
 
 /** What one import may hold. */
@@ -10,8 +11,6 @@ export const IMPORT_LIMIT = 256 * 1024 * 1024;
 /** How long an import may take from its first byte to its answer. */
 export const IMPORT_DEADLINE_MS = 10 * 60_000;
 const SILENCE_MS = 10_000;
-
-const SILENT = Symbol("silent");
 
 export interface StreamOptions {
   readonly limit?: number;
@@ -32,8 +31,9 @@ export async function* streamOf(
   let size = 0;
   try {
     for (;;) {
-      const next = await withinSilence(reader.read().catch(cut), silenceMs);
-      if (next === SILENT) throw silent(size, silenceMs);
+      const next = await inTime(reader.read().catch(cut), silenceMs, () => {
+        throw silent(size, silenceMs);
+      });
       if (next.done) return;
       size += next.value.byteLength;
       if (size > limit) throw tooLarge(limit);
@@ -41,21 +41,6 @@ export async function* streamOf(
     }
   } finally {
     reader.cancel().catch(() => {});
-  }
-}
-
-async function withinSilence<Result>(
-  work: Promise<Result>,
-  silenceMs: number,
-): Promise<Result | typeof SILENT> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<typeof SILENT>((resolve) => {
-    timer = setTimeout(() => resolve(SILENT), silenceMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -21,6 +21,12 @@ export interface StoredFile {
   readonly size: number;
 }
 
+/** A file below a place that was asked for. */
+export interface LocatedFile extends StoredFile {
+  /** Empty where the place is the file itself. */
+  readonly path: string;
+}
+
 /** One of a folder. */
 export interface Entry {
   readonly name: string;
@@ -47,6 +53,9 @@ export interface FilesDeps {
   readonly objects: Objects;
   readonly clock: { now(): Instant };
 }
+
+/** How many files of one address are looked at: a model has a few. */
+const MOST = 10_000;
 
 /** Rows below a folder, by the next segment of their path; the folder is empty or ends in "/". */
 const entries = (folder: string, rows: string) => `
@@ -86,6 +95,15 @@ export function makeFiles({ database, objects, clock }: FilesDeps) {
     entries("$1::text || '/'", `from files where ${BELOW}`),
   );
   const entriesOfRoot = database.prepared<Entry>(entries("''", "from files"));
+  const all = (rows: string) => `
+    select path, digest, size::float8 as size ${rows} order by path collate "C" limit ${MOST}`;
+  const allOfRun = database.prepared<LocatedFile>(
+    all(`from artifacts where run_id = $1
+      and ($2::text = '' or path = $2::text or starts_with(path, $2::text || '/'))`),
+  );
+  const allOfProxy = database.prepared<LocatedFile>(
+    all(`from files where $1::text = '' or path = $1::text or (${BELOW})`),
+  );
   const runsAt = database.prepared<{ id: string }>(`
     select run_id as id from runs r join experiments e using (experiment_id)
     where rtrim(e.artifact_location, '/') = any($1::text[])
@@ -129,6 +147,13 @@ export function makeFiles({ database, objects, clock }: FilesDeps) {
     if (place === null) return null;
     const whole = [place.path, path].filter((part) => part !== "").join("/");
     return place.of === "run" ? spotOfRun(place.runId, whole) : spotOf(whole);
+  }
+
+  /** Where the files of a logged model are; `does_not_exist` (404). */
+  async function locationOf(modelId: string): Promise<string> {
+    const [row] = await modelAt([modelId]);
+    if (row === undefined) throw doesNotExist(`Logged model with ID '${modelId}' not found.`);
+    return row.location;
   }
 
   const fileAt = async (spot: Spot): Promise<StoredFile | null> =>
@@ -229,9 +254,21 @@ export function makeFiles({ database, objects, clock }: FilesDeps) {
     /** The file of a path in a logged model. */
     fileOfModel: async (modelId: string, path: string): Promise<StoredFile> => {
       const safe = filePath(path);
-      const [row] = await modelAt([modelId]);
-      if (row === undefined) throw doesNotExist(`Logged model with ID '${modelId}' not found.`);
-      return found(await spotAt(row.location, safe), safe);
+      return found(await spotAt(await locationOf(modelId), safe), safe);
+    },
+
+    /**
+     * Every file at an address, by its path below it; null where nothing of such an address is kept
+     * here.
+     */
+    allAt: async (location: string): Promise<LocatedFile[] | null> => {
+      const place = placeOf(location);
+      if (place === null) return null;
+      const spot = place.of === "run" ? place : await spotOf(place.path);
+      const { path } = spot;
+      const rows = await (spot.of === "run" ? allOfRun([spot.runId, path]) : allOfProxy([path]));
+      const below = path === "" ? 0 : path.length + 1;
+      return rows.map((row) => ({ ...row, path: row.path.slice(below) }));
     },
 
     /** The bytes of a file in pieces (see `Objects.read`). */
@@ -245,6 +282,14 @@ export function makeFiles({ database, objects, clock }: FilesDeps) {
       const safe = safePath(path);
       const spot = await spotOfRun(runId, safe);
       return { root: spot.root, path: safe, entries: await entriesAt(spot) };
+    },
+
+    /** What is in a folder of a logged model, and the address of its files. */
+    entriesOfModel: async (modelId: string, path: string) => {
+      const safe = safePath(path);
+      const root = await locationOf(modelId);
+      const spot = await spotAt(root, safe);
+      return { root, path: safe, entries: spot === null ? [] : await entriesAt(spot) };
     },
 
     /**

@@ -7,7 +7,6 @@ import type { loggedModels } from "../store/schema.ts";
 import type { Instant } from "../types.ts";
 import { noLogged } from "./client-versions.ts";
 import { experimentDeleted, noExperiment } from "./experiments.ts";
-import { filesAt, type LocatedFile } from "./located.ts";
 import { badParameter, doesNotExist } from "./refusal.ts";
 import type { Pair } from "./registered.ts";
 import { type LoggedData, loggedData } from "./search/logged-data.ts";
@@ -145,12 +144,6 @@ export function makeLogged({
       if ((await param(given)).length === 0) throw noLogged(id);
       const [first] = await clashes(given);
       if (first !== undefined) throw paramChanged(id, first);
-    },
-
-    /** The files of a model below one of its folders, by their path in the model. */
-    loggedFiles: async (id: string): Promise<{ root: string; files: LocatedFile[] }> => {
-      const { row } = await logged(id);
-      return { root: row.artifactUri, files: (await filesAt(database.orm, row.artifactUri)) ?? [] };
     },
   };
 }

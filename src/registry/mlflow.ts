@@ -37,7 +37,7 @@ export type Mlflow = ReturnType<typeof makeMlflow>;
 /** Everything that the protocol reads and writes, by what it is about. */
 export function makeMlflow(deps: MlflowDeps) {
   const files = makeFiles(deps);
-  const servable = makeServable(deps);
+  const servable = makeServable({ ...deps, files });
   return {
     experiments: {
       ...makeExperiments(deps),

@@ -11,8 +11,8 @@ import type { Database } from "../store/database.ts";
 import type { Objects } from "../store/objects.ts";
 import { modelVersions } from "../store/schema.ts";
 import type { Instant } from "../types.ts";
+import type { Files, LocatedFile } from "./files.ts";
 import { isOfFile, signatureOf } from "./foreign.ts";
-import { filesAt, type LocatedFile } from "./located.ts";
 import type { Check } from "./register.ts";
 import { completeSignature, type Signature } from "./signature.ts";
 import { isServableName } from "./sources.ts";
@@ -35,11 +35,13 @@ export function makeServable({
   objects,
   clock,
   check,
+  files: { allAt },
 }: {
   readonly database: Database;
   readonly objects: Pick<Objects, "get">;
   readonly clock: { now(): Instant };
   readonly check: Check;
+  readonly files: Pick<Files, "allAt">;
 }) {
   const { orm } = database;
   // One at a time: each holds the bytes of a model and loads them.
@@ -48,7 +50,7 @@ export function makeServable({
   /** What can be served of the files at the address; `not_servable` (409) with the reason. */
   async function find(name: string, location: string): Promise<Served> {
     if (!isServableName(name)) throw notServable(name, NAME_REASON, NAME_FIX);
-    const files = await filesAt(orm, location);
+    const files = await allAt(location);
     if (files === null) {
       throw notServable(name, "its files are not kept here, and nothing is fetched", FILES_FIX);
     }

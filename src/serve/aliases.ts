@@ -3,6 +3,7 @@
  * tells of a move, and knows how old it is.
  */
 import { reasonOf, SluiceError } from "../errors.ts";
+import { inTime, noAnswer } from "../late.ts";
 import type { Log } from "../log.ts";
 import { CHAMPION, type Pointer, type Promotion } from "../registry/promotion.ts";
 import type { Instant } from "../types.ts";
@@ -74,12 +75,8 @@ export function makeAliases({ promotion, log, readMs = READ_MS }: AliasDeps): Al
   async function read(): Promise<void> {
     const begun = performance.now();
     const answered = promotion.pointers().then((rows) => see(rows, begun));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer in ${readMs / 1000} s`)), readMs);
-    });
     try {
-      await Promise.race([answered, late]);
+      await inTime(answered, readMs, noAnswer(readMs));
     } catch (thrown) {
       answered.catch(() => {});
       const trouble = notRead(thrown);
@@ -88,8 +85,6 @@ export function makeAliases({ promotion, log, readMs = READ_MS }: AliasDeps): Al
         log.error("aliases_not_read", { reason: reasonOf(thrown) });
       }
       blind = { trouble, since: blind?.since ?? Date.now() };
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -4,6 +4,7 @@
  * that fails at that too is of no use to anybody, and is to be loaded anew.
  */
 import { reasonOf, SluiceError } from "../errors.ts";
+import { inTime, noAnswer } from "../late.ts";
 
 export interface HealthOptions {
   /** How long a model may take to answer what it was tried with; then it counts as failing. */
@@ -46,18 +47,11 @@ export function makeHealth<Model extends object>(
   const under = new WeakMap<Model, Promise<SluiceError | null>>();
 
   async function look(model: Model): Promise<SluiceError | null> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const silent = new Error(`no answer in ${patienceMs / 1_000} s`);
-      timer = setTimeout(() => reject(silent), patienceMs);
-    });
     try {
-      await Promise.race([attempt(model), late]);
+      await inTime(attempt(model), patienceMs, noAnswer(patienceMs));
       return null;
     } catch (thrown) {
       return failing(thrown);
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Client } from "minio";
 import type { S3Config } from "../config.ts";
+import { inTime, noAnswer } from "../late.ts";
 import { checked, isDigest, keyOf, missing, sha256, unreachable, verified } from "./object.ts";
 import { type Direct, s3Files } from "./s3-files.ts";
 import { asidePath, nameToo, pieces, type Staged, spool } from "./staged.ts";
@@ -80,7 +81,6 @@ export function folderObjects(folder: string): Objects {
   return {
     aside: (digest) => linked(digest).catch(() => stage(readPieces(digest)).catch(() => null)),
     ...{ stage, size, read: readPieces, direct: null },
-    direct: null,
     put: async (bytes) => {
       const digest = sha256(bytes);
       await writeWhole(pathOf(digest), bytes).catch((thrown) => {
@@ -228,13 +228,8 @@ async function collected(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array>
 }
 
 /** A promise of the client may never settle when a connection dies, hence our own deadline. */
-async function withDeadline<T>(work: Promise<T>, deadlineMs = DEADLINE_MS): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${deadlineMs} ms`)), deadlineMs);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
+const withDeadline = <T>(work: Promise<T>, deadlineMs = DEADLINE_MS): Promise<T> =>
+  inTime(work, deadlineMs, noAnswer(deadlineMs));
 
 const codeOf = (thrown: unknown): string => String((thrown as { code?: unknown })?.code ?? "");
 const isAbsent = (thrown: unknown): boolean => /NoSuchKey|NotFound/.test(codeOf(thrown));

@@ -2,6 +2,7 @@
  * What a check has found.
  */
 import { reasonOf, SluiceError } from "../../errors.ts";
+import { inTime } from "../../late.ts";
 
 export type FindingState = "ok" | "warning" | "failed";
 
@@ -44,19 +45,13 @@ export async function found(
   work: () => Promise<Finding | readonly Finding[]>,
   deadlineMs = DEADLINE_MS,
 ): Promise<readonly Finding[]> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`No answer in ${deadlineMs / 1_000} s.`)),
-      deadlineMs,
-    );
-  });
+  const late = () => {
+    throw new Error(`No answer in ${deadlineMs / 1_000} s.`);
+  };
   try {
-    return [await Promise.race([work(), late])].flat();
+    return [await inTime(work(), deadlineMs, late)].flat();
   } catch (thrown) {
     return [failedBy(check, thrown, fix)];
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -99,6 +99,14 @@ export const artifactRpcs: readonly Rpc[] = [
       return download(call, file, path);
     },
   }),
+  rpc({
+    ...{ method: "GET", path: "logged-models/{model_id}/artifacts/directories", role: "read" },
+    takes: { model_id: needed(text), artifact_directory_path: text },
+    answer: async ({ model_id, artifact_directory_path: given = "" }, { mlflow }) => {
+      const { root, path, entries } = await mlflow.files.entriesOfModel(model_id, given);
+      return { root_uri: root, files: some(entries.map((entry) => entryView(path, entry))) };
+    },
+  }),
   rawRpc({
     method: "GET",
     path: "logged-models/{model_id}/artifacts/files",

@@ -3,17 +3,14 @@
  */
 import { experimentId } from "../../registry/experiments.ts";
 import type { LoggedStatus } from "../../registry/logged.ts";
-import { artifactPath } from "../../registry/names.ts";
 import { badParameter } from "../../registry/refusal.ts";
 import type { Pair } from "../../registry/registered.ts";
 import { invalidValue } from "./errors.ts";
-import { folderViews } from "./folder.ts";
 import { bool, choice, list, message, needed, text } from "./message.ts";
 import { loggedView } from "./model-views.ts";
 import { checkedKey, KEY_LIMIT, paramValue, tagValue, within } from "./names.ts";
 import { type Rpc, rpc } from "./route.ts";
 import { drawnName } from "./run-names.ts";
-import { some } from "./views.ts";
 
 const track = { role: "track" } as const;
 const NAME_LIMIT = 500;
@@ -107,18 +104,6 @@ export const loggedRpcs: readonly Rpc[] = [
     answer: async ({ model_id, params }, { mlflow }) => {
       await mlflow.logged.logParams(model_id, paramsOf(params));
       return {};
-    },
-  }),
-  rpc({
-    method: "GET",
-    role: "read",
-    path: `${one}/artifacts/directories`,
-    takes: { model_id, artifact_directory_path: text },
-    answer: async ({ model_id, artifact_directory_path = "" }, { mlflow }) => {
-      const folder = artifact_directory_path.replace(/\/$/, "");
-      if (folder !== "") artifactPath(folder);
-      const { root, files } = await mlflow.logged.loggedFiles(model_id);
-      return { root_uri: root, files: some(folderViews(files, folder)) };
     },
   }),
 ];
