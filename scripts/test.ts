@@ -26,6 +26,12 @@ const AT_ONCE = 3;
 /** The stories that take longest come first, so that nobody waits for one of them alone. */
 const LONGEST = ["crash", "promotions", "loop", "swap", "start", "backup"];
 
+/** Seconds by the clock, and seconds of a processor. */
+interface Took {
+  readonly seconds: number;
+  readonly cpu: number;
+}
+
 const children = new Set<Bun.Subprocess>();
 const held: { services?: Promise<Services> } = {};
 
@@ -65,6 +71,8 @@ async function main(): Promise<{ passed: number; failed: number }> {
   for (const line of reports.flatMap(skippedLines)) console.log(line);
   for (const line of missingLines(services)) console.log(line);
   for (const line of storyLines(reports)) console.log(line);
+  const tookOf = tasks.length > 1 ? tookLines(results.map(({ took }) => took)) : [];
+  for (const line of tookOf) console.log(line);
   // Once more at the end, where it is looked for: a log of thousands of lines is often cut.
   for (const said of results.flatMap(({ log }) => failures(log))) console.log(`failed:\n${said}`);
   if (!built) console.log("failed: scripts/build.ts, so the stories that run the binary did not");
@@ -98,11 +106,11 @@ async function everything(): Promise<string[][]> {
 async function runTask(task: readonly string[], path: string, extra: Record<string, string>) {
   const log = `${path}.log`;
   const reporter = ["--reporter=junit", `--reporter-outfile=${path}.xml`];
-  const code = await spawn(["test", ...defaults, ...reporter, ...task], extra, log);
+  const { code, took } = await spawn(["test", ...defaults, ...reporter, ...task], extra, log);
   const report = await readFile(`${path}.xml`);
   const text = await Bun.file(log).text();
   process.stdout.write(text);
-  return { report, log: text, totals: verdict(report, code) };
+  return { report, log: text, totals: verdict(report, code), took: { ...took, task } };
 }
 
 /** The stories in tests/ run the compiled binary; a run of one room in src/ does without it. */
@@ -151,24 +159,35 @@ function skippedLines(report: Report): string[] {
   });
 }
 
+/** What the run's time went into: the tasks that took longest. */
+function tookLines(tasks: readonly (Took & { readonly task: readonly string[] })[]): string[] {
+  const dearest = tasks.toSorted((a, b) => b.seconds - a.seconds).slice(0, 12);
+  return dearest.map(({ task: [file = "", ...more], seconds, cpu }) => {
+    const what = more.length === 0 ? file : `${dirname(file)}, ${more.length + 1} files`;
+    return `took: ${seconds.toFixed(0)} s, ${cpu.toFixed(0)} s of a processor: ${what}`;
+  });
+}
+
 /** A line for each service that some tests may have wanted. */
 function missingLines({ missing }: Services): string[] {
   return missing.map(({ service, reason }) => `skipped: no ${service} (${reason})`);
 }
 
-function run(script: string): Promise<number> {
-  return spawn([script], {});
+async function run(script: string): Promise<number> {
+  return (await spawn([script], {})).code;
 }
 
 /**
  * Runs this same Bun, which need not be on PATH, with the given arguments in the project. What it
- * prints goes to the file, or where this process prints.
+ * prints goes to the file, or where this process prints. What it took is its own processor time and
+ * that of the processes which it waited for.
  */
 async function spawn(
   command: readonly string[],
   extra: Record<string, string>,
   file: string | null = null,
-): Promise<number> {
+): Promise<{ code: number; took: Took }> {
+  const begun = performance.now();
   const out = file === null ? "inherit" : openSync(file, "w");
   const child = Bun.spawn([process.execPath, ...command], {
     cwd: root,
@@ -181,5 +200,6 @@ async function spawn(
   const code = await child.exited;
   if (out !== "inherit") closeSync(out);
   children.delete(child);
-  return code;
+  const cpu = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1_000_000;
+  return { code, took: { seconds: (performance.now() - begun) / 1_000, cpu } };
 }
