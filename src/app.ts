@@ -88,8 +88,10 @@ export async function startApp(options: StartOptions): Promise<App> {
 
   const started = (async () => {
     // Only what listens is loaded before it listens: a health check should not wait for drivers.
+    const opening = openDatabase(config);
+    opening.catch(() => {});
     const { openServices } = await import("./services.ts");
-    const database = await openDatabase(config);
+    const database = await opening;
     const { migrate } = await import("./store/migrate.ts");
     const applied = await migrate(database);
     if (applied.length > 0) log.info("migrated", { applied });

@@ -3,6 +3,7 @@
  */
 import { systemClock } from "../clock.ts";
 import { type Config, readConfig } from "../config.ts";
+import { databasePath } from "../folder.ts";
 import { type Log, makeLog } from "../log.ts";
 import type { Io } from "./io.ts";
 import { untilStarted } from "./own-app.ts";
@@ -12,6 +13,10 @@ import { makeProgress, type Progress } from "./progress.ts";
 export const serve = (io: Io, role?: Config["role"]): Promise<number> =>
   staying(io, async (configured, log, onProgress) => {
     const config = role === undefined ? configured : { ...configured, role };
+    if (config.databaseUrl === null) {
+      const { beginParts } = await import("../store/parts.ts");
+      beginParts(databasePath(config));
+    }
     const { startApp } = await import("../app.ts");
     const app = await startApp({ config, log, schedule: true, onProgress });
     await untilStarted(app);

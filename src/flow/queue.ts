@@ -40,6 +40,9 @@ export async function openQueue(database: Database, log: Log): Promise<Queue & D
   const boss = new PgBoss({
     ...database.queue,
     schema: "queue",
+    // When something is due is decided elsewhere, and who is there need not be known.
+    schedule: false,
+    registerInstance: false,
     supervise: true,
     superviseIntervalSeconds: SILENCE_S,
     monitorIntervalSeconds: SILENCE_S,
@@ -48,8 +51,12 @@ export async function openQueue(database: Database, log: Log): Promise<Queue & D
   await boss.start();
   /** Made where it is not there; one of an earlier release is brought to the same. */
   const open = async (name: string, policy: "short" | "standard", options: QueueOptions) => {
-    await boss.createQueue(name, { policy, ...options });
-    await boss.updateQueue(name, options);
+    const there = await boss.getQueue(name);
+    const wanted = Object.entries(options) as [keyof QueueOptions, unknown][];
+    if (there === null) await boss.createQueue(name, { policy, ...options });
+    else if (wanted.some(([key, value]) => there[key] !== value)) {
+      await boss.updateQueue(name, options);
+    }
   };
   // One waiting message a key. One that was taken does not hold back another: its taker may have
   // died before it claimed the run, and a run is claimed once however often it is told of.

@@ -40,7 +40,7 @@ export interface Inference {
 /** "ORTM", byte by byte: how the runtime's own format is marked. */
 const ORT_FORMAT = "79,82,84,77";
 
-/** Loads any model, or throws `artifact_unusable`. */
+/** Loads any model, or throws `artifact_unusable`, or `runtime_not_loaded` (503). */
 export async function openInference(runtime: Runtime, bytes: Uint8Array): Promise<Inference> {
   if (namesOtherFiles(bytes)) {
     throw unusable(
@@ -50,6 +50,7 @@ export async function openInference(runtime: Runtime, bytes: Uint8Array): Promis
   }
   // The runtime's own format, which it would take as well, is not looked through.
   if (bytes.subarray(4, 8).join() === ORT_FORMAT) throw unusable("it is no ONNX model");
+  await runtime.ready?.();
   let session: InferenceSession;
   try {
     // One thread: the calls are short, and a pool of threads would pin the host's cores.

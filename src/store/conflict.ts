@@ -19,7 +19,8 @@ export async function retried<Result>(work: () => Promise<Result>): Promise<Resu
   }
 }
 
-function codeOf(thrown: unknown): string {
+/** The code that the database gave to a failure, whichever driver wraps it; else empty. */
+export function codeOf(thrown: unknown): string {
   const { code, cause } = (thrown ?? {}) as { code?: unknown; cause?: { code?: unknown } };
   return String(cause?.code ?? code ?? "");
 }

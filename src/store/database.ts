@@ -3,13 +3,14 @@
  */
 import { existsSync } from "node:fs";
 import { chmod, mkdir, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import type { SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { readAsset } from "../assets.ts";
 import type { Database, Orm } from "./handle.ts";
+import { hasDatabase, takeParts } from "./parts.ts";
 import { fair, overPglite } from "./pglite.ts";
 import { PING_MS, within } from "./ping.ts";
 import * as schema from "./schema.ts";
@@ -54,36 +55,39 @@ export function openPostgres(url: string): Database {
 }
 
 /**
+ * Of the 128 MB that Postgres would take it writes over every page as it starts. The files are in
+ * the system's cache as well.
+ */
+const SHARED_BUFFERS = ["-c", "shared_buffers=32MB"];
+
+/**
  * Opens the embedded database in `folder` (the caller holds its lock), making it first from the
  * image that the program carries: aside and renamed, so that a kill leaves either none or a whole
  * one.
  */
 export async function openEmbedded(folder: string): Promise<Database> {
-  if (!existsSync(join(folder, "PG_VERSION"))) await unpackImage(folder);
-  return overPglite(fair(await PGlite.create({ dataDir: folder, ...(await embeddedParts()) })));
-}
-
-interface EmbeddedParts {
-  readonly pgliteWasmModule: WebAssembly.Module;
-  readonly fsBundle: Blob;
-}
-
-async function embeddedParts(): Promise<EmbeddedParts> {
-  const [wasm, data] = await Promise.all([readAsset("pgliteWasm"), readAsset("pgliteData")]);
-  return { pgliteWasmModule: await WebAssembly.compile(wasm), fsBundle: new Blob([data]) };
+  const { code, files, image } = takeParts(folder);
+  if (!hasDatabase(folder)) await unpackImage(folder, await (image ?? readAsset("cluster")));
+  const pglite = await PGlite.create({
+    dataDir: folder,
+    pgliteWasmModule: await code,
+    fsBundle: await files,
+    startParams: [...PGlite.defaultStartParams, ...SHARED_BUFFERS],
+  });
+  return overPglite(fair(pglite));
 }
 
 /**
  * The image is of a database as a first start leaves it: every migration applied, the queue's
  * schema made (scripts/cluster.ts). To make those here would take seconds.
  */
-async function unpackImage(folder: string): Promise<void> {
+async function unpackImage(folder: string, image: Uint8Array<ArrayBuffer>): Promise<void> {
   await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
   // What is there without PG_VERSION is no database; it is kept aside, never deleted.
   if (existsSync(folder)) await rename(folder, `${folder}.broken-${Date.now()}`);
   const aside = `${folder}.tmp`;
   await rm(aside, { recursive: true, force: true });
-  await new Bun.Archive(await readAsset("cluster")).extract(aside);
+  await new Bun.Archive(image).extract(aside);
   await chmod(aside, 0o700);
   await rename(aside, folder);
 }

@@ -4,11 +4,14 @@
  */
 import { sql } from "drizzle-orm";
 import { SluiceError } from "../errors.ts";
+import { codeOf } from "./conflict.ts";
 import type { Database, Orm } from "./database.ts";
 import { type Migration, migrations } from "./migrations.ts";
 
 /** Any constant serves, as long as every version of the program uses the same. */
 const MIGRATION_LOCK = 7_240_814_400;
+
+const UNDEFINED_TABLE = "42P01";
 
 /**
  * Brings the schema to the newest migration and returns the names that were applied. Throws
@@ -19,10 +22,23 @@ export async function migrate(
   database: Database,
   list: readonly Migration[] = migrations,
 ): Promise<string[]> {
+  // As it is at nearly every start: that takes one question.
+  if (await isNewest(database, list)) return [];
   return database.orm.transaction(async (tx) => {
     await lockMigrations(tx);
     return applyMissing(database, tx, list);
   });
+}
+
+/** Whether the database has all of them; nothing is known of one that was never migrated. */
+async function isNewest(database: Database, list: readonly Migration[]): Promise<boolean> {
+  const applied = await appliedMigrations(database, database.orm).catch((thrown) => {
+    if (codeOf(thrown) === UNDEFINED_TABLE) return null;
+    throw thrown;
+  });
+  if (applied === null) return false;
+  assertKnown(applied, list);
+  return applied.size === list.length;
 }
 
 /** Nobody else migrates until the transaction ends. */

@@ -94,6 +94,11 @@ export const storeCodes: CodeRows = {
     "An ONNX file was not registered: `detail` tells which input or output, or what the runtime said.",
     "Export it with tensors in and out; under a name of its own if the name has a model file.",
   ],
+  runtime_not_loaded: [
+    "ONNX Runtime not loaded",
+    "The native libraries that load models could not be unpacked into the data folder, or opened.",
+    "Give SLUICE_DATA 60 MB of room, on a disk that programs may be loaded from.",
+  ],
   schema_too_new: [
     "Database is newer",
     "A newer Sluice has migrated the database, or the one that a backup is of.",
