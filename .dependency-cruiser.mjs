@@ -79,7 +79,7 @@ export default {
           inRooms(pure),
           "^src/(?:types|errors)\\.ts$",
           packages(pureLibraries),
-          "^(?:node:)?crypto$",
+          "^(?:node:)?(?:crypto|zlib)$",
         ],
       },
     },

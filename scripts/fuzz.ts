@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type Known, prepare } from "../src/http/mlflow/fixture.ts";
 import { simulatedExchange } from "../src/market/simulated.ts";
 import { slotOf, UNIT_MS } from "../src/types.ts";
 import { ADMIN_TOKEN, type Served, serve, until } from "../tests/served.ts";
@@ -164,6 +165,9 @@ async function namesOf(app: Served) {
     body: '{"instances":[{}]}',
   });
   const { faults } = (await refused.json()) as { faults: { path: string }[] };
+  const logged: Known = { experiment: "0", run: "none", logged: "none" };
+  await prepare((path, body) => app.post(`/api/2.0/mlflow/${path}`, body), 0, logged);
+  const { experiment, run, logged: model } = logged;
   return {
     names: {
       model: ["btc", "pay"],
@@ -173,6 +177,9 @@ async function namesOf(app: Served) {
       version: ["1", "champion", "2"],
       run: [...items, ...runs].map(({ id }) => id).slice(0, 6),
       path: ["model.onnx", "report.json"],
+      ...{ experiment_id: [experiment, "0"], run_id: [run], run_uuid: [run], model_id: [model] },
+      ...{ name: ["fuzzed", "pay"], metric_key: ["m"], key: ["m"], alias: ["blue"] },
+      folder: [`${experiment}/${run}/artifacts`],
     },
     columns: {
       btc: faults.map(({ path }) => path.replace("instances[0].", "")),

@@ -20,6 +20,7 @@ import { makeRetentionJob } from "./flow/retention.ts";
 import { rememberedSizes } from "./flow/sizes.ts";
 import type { StepDeps } from "./flow/steps.ts";
 import { makeTrainer, type TrainerDeps } from "./flow/trainer.ts";
+import { makeTryOut } from "./flow/tryout.ts";
 import { artifactsPath, backupPath, nativePath, objectsPath, workPath } from "./folder.ts";
 import type { Check, HttpServices } from "./http/services.ts";
 import type { Log } from "./log.ts";
@@ -43,7 +44,7 @@ import { makeForecaster } from "./serve/forecast.ts";
 import { assertFits, openVersion } from "./serve/foreign.ts";
 import { makePool } from "./serve/pool.ts";
 import { makeRemember } from "./serve/remember.ts";
-import { loadRuntime } from "./serve/runtime.ts";
+import { lazyRuntime } from "./serve/runtime.ts";
 import { makeServed } from "./serve/versions.ts";
 import { type RemovedFiles, removeAsides } from "./store/asides.ts";
 import { takeBackup } from "./store/backup/take.ts";
@@ -153,7 +154,7 @@ const TRAININGS = Math.min(3, Math.max(2, availableParallelism()));
 /** Opens everything over the database, which it closes again. */
 export async function openServices(deps: ServiceDeps): Promise<Services> {
   const { config, log, clock, models, database } = deps;
-  const runtime = await loadRuntime(config.data);
+  const runtime = lazyRuntime(config.data);
   const objects =
     config.s3 === null
       ? folderObjects(objectsPath(config))
@@ -185,9 +186,14 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
     await champions.refresh(name);
   };
   const promotion = makePromotion({ database, clock, onMoved });
+  const tryOut = makeTryOut({ workFolder: workPath(config), cacheFolder: config.data });
   const mlflow = makeMlflow({
     ...{ database, objects, clock, onMoved },
-    check: (bytes, _, name) => check(bytes, name),
+    // Whoever may log may register: what such a file does to a process is seen in another one.
+    check: async (bytes, _, name) => {
+      await tryOut(bytes);
+      await check(bytes, name);
+    },
   });
   const copies =
     config.s3 === null

@@ -22,6 +22,7 @@ import {
 import { type Served, until } from "./served.ts";
 import { stores } from "./stores.ts";
 import { openStory, type Story } from "./story.ts";
+import { expectWhole, filesOf, historyOf } from "./tracked.ts";
 
 const TREES = "[train.gbdt]\nrounds = 40\nleaves = 8\n";
 /** Two classes, parts by file, spaces, a dot after labels, a column that is dropped, slices. */
@@ -182,12 +183,36 @@ describe.each(stores())("tables on %s", (store) => {
     const [version] = (await askVersions(app, "pay")).items;
     const run = await askRun(app, version!.run!);
     const paths1 = run.artifacts.map(({ path }) => path);
-    expect(paths1).toEqual(["model.onnx", "report.html", "report.json", "training.json"]);
+    expect(paths1.sort()).toEqual((await filesOf(app, run.id)).sort());
     const report = await app.get<{ about: object; slices: unknown[] }>(
       `/v1/runs/${run.id}/artifacts/report.json`,
     );
     expect(report.about).toMatchObject({ model: "pay", run: run.id });
     expect(report.slices.length).toBeGreaterThan(3);
+  });
+
+  test("the training is a whole run for clients of MLflow", async () => {
+    const [version] = (await askVersions(app, "pay")).items;
+    const id = version!.run!;
+    const run = await expectWhole(app, id, "pay", [
+      ...["calibration", "confusion", "importance_by_shuffling", "learning_curve"],
+      ...["precision_recall", "probabilities", "roc"],
+    ]);
+    expect(run.inputs.map(({ context }) => context)).toEqual(["training", "validation", "test"]);
+    const rows = run.inputs.map((input) => input.rows);
+    expect([rows[0]! + rows[1]!, rows[2]]).toEqual([3_000, 1_500]);
+    expect(run.inputs[0]!.columns).toEqual([
+      { name: "age", type: "float", required: false },
+      { name: "work", type: "string", required: false },
+      { name: "hours", type: "float", required: false },
+      { name: "pay", type: "string", required: true },
+    ] as object[] as { name: string }[]);
+    expect(run.metrics["logistic_validation_loss"]).toBeGreaterThan(0);
+    // On the rows that were fitted the loss only falls.
+    const fitted = (await historyOf(app, id, "train_loss")).map(({ value }) => value);
+    expect(fitted.length).toBe(41);
+    expect(fitted).toEqual(fitted.toSorted((a, b) => b - a));
+    expect(Object.keys(run.params)).toContain("gbdt.rounds");
   });
 
   test("the inference protocol answers the same, for the champion and by number", async () => {

@@ -25,6 +25,7 @@ import {
 import { LONG_MS, type Served, until } from "./served.ts";
 import { type StoreName, stores } from "./stores.ts";
 import { BEGIN, MARKETS, MODELS, openStory, type Story, truth } from "./story.ts";
+import { expectWhole, historyOf } from "./tracked.ts";
 
 /** Many times what a chapter takes, for machines that are busy with something else. */
 const CHAPTER_MS = 480_000;
@@ -92,6 +93,23 @@ describe("the loop", () => {
       const { champion, live } = await askModel(app, model);
       expect(champion?.version).toBe(1);
       expect(live.n).toBe(0);
+    }
+  });
+
+  chapter("a training is a whole run for clients of MLflow", async ({ app }) => {
+    const [version] = (await askVersions(app, "btc")).items;
+    const id = version!.run!;
+    const run = await expectWhole(app, id, "btc", [
+      ...["calibration", "coverage", "fold_log_loss", "importance", "learning_curve"],
+      ...["probabilities", "skill"],
+    ]);
+    expect(run.inputs.map(({ context }) => context)).toEqual(["training", "validation"]);
+    expect(run.inputs[0]!.source).toMatchObject({ market: MARKETS.btc });
+    expect(run.inputs[1]!.rows).toBe(run.metrics["rows"]!);
+    for (const key of ["fold_log_loss", "fold_baseline_log_loss", "fold_accuracy"]) {
+      const points = await historyOf(app, id, key);
+      expect(points.map(({ step }) => step)).toEqual(points.map((_, fold) => fold));
+      expect(points.length).toBeGreaterThan(1);
     }
   });
 

@@ -5,10 +5,12 @@
  * does. Without such a Python it is said what was left out.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { foreignBytes } from "../src/serve/fixture.ts";
-import { type Outside, openOutside, predict } from "./outside.ts";
+import { type Outside, openOutside } from "./outside.ts";
 import { ADMIN_TOKEN, asJson, type Served } from "./served.ts";
 import { openStores, stores } from "./stores.ts";
 
@@ -24,8 +26,8 @@ if (pythons.length > 0 && !hasIncome) console.log("skipped: 2 stories of income,
 const LONG_MS = 400_000;
 
 /** What the script tells in the end; what it said before where it fails. */
-async function ask<Answer>(python: string, app: Served, args: readonly string[]): Promise<Answer> {
-  const child = Bun.spawn([python, SCRIPT, app.url, ...args], {
+async function ask<Answer>(python: string, app: Served): Promise<Answer> {
+  const child = Bun.spawn([python, SCRIPT, app.url], {
     env: { ...process.env, MLFLOW_TRACKING_TOKEN: ADMIN_TOKEN },
     stdout: "pipe",
     stderr: "pipe",
@@ -148,11 +150,33 @@ async function within(limitMs: number, ask: () => Promise<number[]>, wanted: num
   }
 }
 
-interface Income {
-  /** When `champion` had been moved, milliseconds. */
-  readonly moved: number;
-  readonly rows: readonly object[];
-  readonly probabilities: readonly (readonly number[])[];
+/** The code of the page's walkthrough but for its first block, which installs and fetches. */
+function walkthrough(): readonly (readonly [language: string, code: string])[] {
+  const page = readFileSync(join(import.meta.dir, "..", "docs", "mlflow.md"), "utf8");
+  const [, section = ""] = /^## From scikit-learn to serving\n([\s\S]*?)^## /m.exec(page) ?? [];
+  const blocks = [...section.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)];
+  return blocks.slice(1).map(([, language = "", code = ""]) => [language, code]);
+}
+
+/** Runs code in a folder, as one who copied it from the page; what it printed. */
+async function copied(command: readonly string[], cwd: string, app: Served): Promise<string> {
+  const child = Bun.spawn([...command], {
+    cwd,
+    env: {
+      ...{ PATH: process.env["PATH"] ?? "", HOME: cwd, GIT_PYTHON_REFRESH: "quiet" },
+      ...{ MLFLOW_TRACKING_URI: app.url, MLFLOW_TRACKING_TOKEN: ADMIN_TOKEN },
+      // It would start a Python more, to see what the model imports.
+      MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT: "1",
+    },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if ((await child.exited) !== 0) throw new Error(`${out}${errors}`.slice(-4_000));
+  return out;
 }
 
 describe.if(pythons.length > 0).each([...stores()])("the MLflow client on %s", (store) => {
@@ -168,7 +192,7 @@ describe.if(pythons.length > 0).each([...stores()])("the MLflow client on %s", (
   test.each(pythons.slice(0, 1))(
     "%s does all that it promises",
     async (python) => {
-      const { seconds } = await ask<{ seconds: object }>(python, app, ["all"]);
+      const { seconds } = await ask<{ seconds: object }>(python, app);
       expect(Object.keys(seconds)).toEqual([
         ...["experiments", "runs", "artifacts", "models", "autolog", "together"],
       ]);
@@ -179,16 +203,23 @@ describe.if(pythons.length > 0).each([...stores()])("the MLflow client on %s", (
   test.if(hasIncome).each(pythons.slice(0, 1))(
     "%s brings a pipeline of income to serving",
     async (python) => {
-      const { rows, probabilities } = await ask<Income>(python, app, ["income", ADULT]);
-      // The client's last call had moved the alias: nothing is waited for.
-      const { model, predictions } = await predict(app, "income50k", rows);
-      expect(model).toMatchObject({ name: "income50k", version: 1 });
-      const answered = predictions as unknown as { readonly probabilities: readonly number[] }[];
-      const far = answered.map((row, i) =>
-        Math.max(...row.probabilities.map((p, k) => Math.abs(p - (probabilities[i]?.[k] ?? 9)))),
-      );
-      expect(far.length).toBe(100);
-      expect(Math.max(...far)).toBeLessThan(1e-5);
+      const blocks = walkthrough();
+      expect(blocks.map(([language]) => language)).toEqual(["python", "sh", "python"]);
+      const folder = mkdtempSync(join(tmpdir(), "sluice-walkthrough-"));
+      const data = gunzipSync(readFileSync(join(ADULT, "adult.data.gz")));
+      writeFileSync(join(folder, "adult.data"), data);
+      let said = "";
+      try {
+        // One after another: the client's last call moved the alias, and nothing is waited for.
+        for (const [i, [language, code]] of blocks.entries()) {
+          const file = join(folder, `${i}.${language}`);
+          writeFileSync(file, code);
+          said = await copied([language === "sh" ? "sh" : python, file], folder, app);
+        }
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+      expect(said).toMatch(/^100 rows, \d\.\de-\d+ apart at most/);
       const { champion } = await app.get<{ champion: object }>("/v1/models/income50k");
       expect(champion).toMatchObject({ version: 1 });
       const { items } = await app.get<{ items: { version: number; aliases: string[] }[] }>(
@@ -206,7 +237,7 @@ describe.if(pythons.length > 1)("an older MLflow client on embedded", () => {
     async (python) => {
       const story = openOutside(await openStores("embedded"));
       try {
-        const { version } = await ask<{ version: string }>(python, await story.start(), ["all"]);
+        const { version } = await ask<{ version: string }>(python, await story.start());
         expect(version).toMatch(/^\d+\.\d+/);
       } finally {
         await story.close();

@@ -29,6 +29,7 @@ export async function trainChild(folder: string): Promise<number> {
     await write({
       error: {
         code: known ? thrown.code : "training_error",
+        status: known ? thrown.status : 500,
         detail: reasonOf(thrown),
         fix: known ? thrown.fix : "This is a fault of Sluice: report it with the step's log.",
       },
@@ -48,6 +49,10 @@ async function workOf(
     const { runTraining } = await import("./training.ts");
     await prepareKernels(0);
     return runTraining(job as never, job.cacheFolder, progress);
+  }
+  if (job.kind === "try") {
+    const { tryHere } = await import("./tryout.ts");
+    return tryHere(folder, job.cacheFolder);
   }
   const { checkRows, trainRows } = await import("./table/child.ts");
   return job.kind === "check"

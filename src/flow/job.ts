@@ -5,8 +5,10 @@
 import type { Leak } from "../feature/leak.ts";
 import type { MarketReport } from "../learn/report.ts";
 import type { MarketFile } from "../models.ts";
+import type { MarketReportJson } from "../report/market.ts";
 import type { ArtifactFacts } from "../serve/artifact.ts";
 import type { Candle, Instant } from "../types.ts";
+import type { SentPlot } from "./run-files.ts";
 
 export const JOB_FILE = "job.json";
 export const RESULT_FILE = "result.json";
@@ -14,12 +16,17 @@ export const ARTIFACT_FILE = "model.onnx";
 
 /** What every job says first: which kind of work it is. */
 export interface ChildJob {
-  readonly kind: "market" | "table" | "check";
+  readonly kind: "market" | "table" | "check" | "try";
 }
 
 /** What the child writes when it fails by a known error. */
 export interface ChildFailure {
-  readonly error: { readonly code: string; readonly detail: string; readonly fix: string };
+  readonly error: {
+    readonly code: string;
+    readonly status: number;
+    readonly detail: string;
+    readonly fix: string;
+  };
 }
 
 /** What a training is given. Candles are those known at `asOf`, oldest first, by market. */
@@ -50,6 +57,9 @@ export interface TrainingResult {
     readonly lastSlot: number;
     readonly dropped: Readonly<Record<string, number>>;
   } | null;
+  /** The report of the walk-forward answers, without run and time, which the child does not know. */
+  readonly evaluation: MarketReportJson | null;
+  readonly plots: readonly SentPlot[];
 }
 
 /** Out-of-fold answers as the artifact `out_of_fold.json` of a run keeps them. */

@@ -1,16 +1,20 @@
 /*
  * A training's result becomes a run and a version of the registry.
  */
-import { lookbackOf } from "../feature/spec.ts";
+import { version } from "../../package.json";
 import type { MarketFile } from "../models.ts";
-import { readMetadata } from "../onnx/metadata.ts";
-import { completeSignature, type Signature } from "../registry/signature.ts";
+import type { MetricPoint } from "../registry/metrics.ts";
 import type { Tracking } from "../registry/tracking.ts";
 import type { Version } from "../registry/version-rows.ts";
 import type { Versions } from "../registry/versions.ts";
+import { marketReportPage } from "../report/market-page.ts";
 import type { Orm } from "../store/database.ts";
-import { type Instant, iso, UNIT_MS } from "../types.ts";
+import { type Instant, iso } from "../types.ts";
+import { marketInputs } from "./inputs.ts";
 import type { TrainingResult } from "./job.ts";
+import { logTraining, registerMade } from "./made.ts";
+import { roundPoints, wholePoints } from "./points.ts";
+import { jsonFile, plotFiles, textFile } from "./run-files.ts";
 
 /** The artifact of a run that holds what later comparisons need. */
 export const TRAINING_ARTIFACT = "training.json";
@@ -63,46 +67,35 @@ export async function endLeftTrainings(stores: Stores): Promise<void> {
   }
 }
 
-/** Records a training that was not skipped: run, dataset, figures, files, and the version. */
+/** Records a training that was not skipped: run, datasets, figures, files, and the version. */
 export async function recordTraining(
   { model, result, artifact, pipelineRunId, asOf, guard }: Recording,
   { tracking, versions }: Stores,
 ): Promise<Recorded> {
-  const { report, dataset, facts } = result;
-  if (report === null || dataset === null || facts === null) {
+  // The report has a file of its own, and so has each plot.
+  const { plots, evaluation, ...kept } = result;
+  const { dataset } = result;
+  if (evaluation === null || dataset === null) {
     throw new Error("A skipped training has nothing to record.");
   }
   const name = `${model.name} ${iso(dataset.lastSlot)}`;
   return recordRun({ model: model.name, name, pipelineRunId }, tracking, async ({ runId }) => {
-    await tracking.logParams(runId, result.params);
-    await tracking.logMetrics(runId, metricsOf(result));
-    await tracking.logDataset(
-      runId,
-      {
-        name: model.name,
-        digest: dataset.digest.slice(0, 36),
-        sourceType: "sluice_candles",
-        source: JSON.stringify({ markets: facts.feature_spec.peers, as_of: iso(asOf) }),
-        schema: JSON.stringify({ features: facts.features, digest: facts.feature_digest }),
-        profile: JSON.stringify({ rows: dataset.rows, dropped: dataset.dropped }),
-        markets: [...facts.feature_spec.peers],
-        firstSlot: dataset.firstSlot - lookbackOf(facts.feature_spec) * UNIT_MS,
-        lastSlot: dataset.lastSlot,
-        asOf,
-      },
-      { "mlflow.data.context": "training" },
-    );
-    await tracking.logArtifact(runId, TRAINING_ARTIFACT, json(result));
-    await tracking.logArtifact(runId, "importance.json", json(result.importance));
-    return versions.register({
-      name: model.name,
-      runId,
-      bytes: artifact,
-      signature: signatureOf(artifact),
-      description: result.summary,
-      tags: { "sluice.dataset_digest": dataset.digest },
-      guard,
-    });
+    const told = { ...evaluation, about: { ...evaluation.about, run: runId, made_at: iso(asOf) } };
+    const made = {
+      ...{ runId, artifact, at: asOf, summary: result.summary, datasetDigest: dataset.digest },
+      params: result.params,
+      points: marketPoints(result),
+      inputs: marketInputs(model.name, result, asOf),
+      files: [
+        jsonFile(TRAINING_ARTIFACT, kept),
+        jsonFile("importance.json", result.importance),
+        jsonFile("report.json", told),
+        textFile("report.html", marketReportPage(told)),
+        ...plotFiles(plots),
+      ],
+    };
+    await logTraining(made, tracking);
+    return registerMade(model.name, made, guard, versions);
   });
 }
 
@@ -127,35 +120,32 @@ export async function recordRun(
     tags: {
       "sluice.model": model,
       "sluice.pipeline_run": pipelineRunId,
+      "sluice.version": version,
+      "mlflow.user": "sluice",
       "mlflow.source.name": `models/${model}.toml`,
       "mlflow.source.type": "JOB",
     },
   });
   try {
-    const version = await fill({ experimentId, runId });
+    const registered = await fill({ experimentId, runId });
     await tracking.endRun(runId, "FINISHED");
-    return { runId, version };
+    return { runId, version: registered };
   } catch (thrown) {
     await tracking.endRun(runId, "FAILED", String(thrown)).catch(() => {});
     throw thrown;
   }
 }
 
-/** Inputs and outputs as the artifact itself declares them. */
-export function signatureOf(artifact: Uint8Array): Signature {
-  const { inputs, outputs } = readMetadata(artifact);
-  const shown = (values: typeof inputs) =>
-    values.map(({ name, type, shape }) => ({ name, dtype: type, shape }));
-  return completeSignature({ inputs: shown(inputs), outputs: shown(outputs) });
-}
-
-function metricsOf({ report, parity }: TrainingResult) {
-  const whole = Object.entries(report?.metrics ?? {}).map(([key, value]) => ({ key, value }));
-  const folds = (report?.folds ?? []).flatMap((fold, step) => [
-    { key: "fold_log_loss", value: fold.logLoss, step, timestamp: fold.start },
-    { key: "fold_baseline_log_loss", value: fold.baseline, step, timestamp: fold.start },
-  ]);
-  return [...whole, ...folds, { key: "parity_max_difference", value: parity.maxDifference }];
-}
-
-const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+/** Figures of the whole, those of each fold (the step; its start is the instant), and by round. */
+const marketPoints = ({ report, evaluation, parity }: TrainingResult): MetricPoint[] => [
+  ...wholePoints({ ...report?.metrics, parity_max_difference: parity.maxDifference }),
+  ...(evaluation?.stretches ?? []).flatMap((fold, step) =>
+    wholePoints({
+      fold_log_loss: fold.log_loss,
+      fold_baseline_log_loss: fold.baseline_log_loss,
+      fold_accuracy: fold.hit_rate,
+      fold_coverage_80: fold.coverage,
+    }).map((point) => ({ ...point, step, timestamp: fold.start })),
+  ),
+  ...roundPoints(evaluation?.rounds ?? null),
+];

@@ -32,6 +32,8 @@ export interface TrainerDeps {
   readonly cacheFolder: string;
   readonly memoryLimitBytes: number;
   readonly silenceLimitMs: number;
+  /** How often memory and silence are looked at; every second unless given. */
+  readonly watchMs?: number;
   /** Lets so many children work at once. */
   readonly turns: LimitFunction;
 }
@@ -123,7 +125,7 @@ async function runChild(
     if (bytes > deps.memoryLimitBytes) {
       stop(failed("training_memory", `it used ${Math.round(bytes / 1e6)} MB of memory`));
     }
-  }, 1_000);
+  }, deps.watchMs ?? 1_000);
   try {
     const errors = new Response(child.stderr).text();
     for await (const line of linesOf(child.stdout)) {

@@ -21,12 +21,15 @@ import { matrixOf } from "../onnx/matrix.ts";
 import { encodeMarketModel, type MarketParts } from "../onnx/model.ts";
 import { partsMetadata } from "../onnx/parts.ts";
 import { referencePredict } from "../onnx/reference.ts";
+import { type MarketAbout, type MarketReportJson, marketReportJson } from "../report/market.ts";
+import { marketPlots } from "../report/plots.ts";
 import { type ArtifactFacts, artifactMetadata } from "../serve/artifact.ts";
 import { loadRuntime } from "../serve/runtime.ts";
 import { openSession } from "../serve/session.ts";
 import { UNIT_MS } from "../types.ts";
 import type { TrainingJob, TrainingResult } from "./job.ts";
 import { rowsOf } from "./rows.ts";
+import { sendPlots } from "./run-files.ts";
 
 const DAY_MS = 86_400_000;
 const LEAK_SAMPLES = 12;
@@ -46,7 +49,7 @@ export async function runTraining(
   if (skip !== null) return { result: skipped(skip), artifact: new Uint8Array() };
   const leaks = perturbationLeaks(spec, series, market, sampleSlots(dataset.slots, LEAK_SAMPLES));
 
-  const { fit, outOfFold } = trainMarket(pool, recipeOf(model), (share, text) =>
+  const { fit, outOfFold, rounds } = trainMarket(pool, recipeOf(model), (share, text) =>
     onProgress(0.05 + 0.9 * share, text),
   );
   const report = marketReport(outOfFold);
@@ -56,19 +59,25 @@ export async function runTraining(
   const artifact = encodeMarketModel({ ...parts, metadata });
   onProgress(0.97, "comparing the artifact with the trainer");
   const parity = await parityOf(artifact, parts, dataset.frame, cacheFolder);
+  const params = paramsOf(model, spec, fit);
+  const importance = treesOf(fit).flatMap(importanceOf);
+  const evaluation: MarketReportJson = {
+    ...marketReportJson(aboutOf(model, facts, params), outOfFold, report),
+    ...{ rounds, importance },
+  };
   return {
     artifact,
     result: {
       skip: null,
       summary: report.summary,
-      params: paramsOf(model, spec, fit),
+      params,
       report,
       outOfFold: {
         slots: [...outOfFold.slots],
         up: [...outOfFold.up],
         probability: [...outOfFold.probability],
       },
-      importance: treesOf(fit).flatMap(importanceOf),
+      importance,
       leaks,
       parity,
       facts,
@@ -79,6 +88,8 @@ export async function runTraining(
         lastSlot: dataset.slots.at(-1)!,
         dropped: dataset.dropped,
       },
+      evaluation,
+      plots: sendPlots(marketPlots(evaluation)),
     },
   };
 }
@@ -110,6 +121,8 @@ const skipped = (skip: NonNullable<TrainingResult["skip"]>): TrainingResult => (
   parity: { rows: 0, maxDifference: 0 },
   facts: null,
   dataset: null,
+  evaluation: null,
+  plots: [],
 });
 
 /** The recipe that a model file asks for. */
@@ -145,6 +158,16 @@ export function recipeOf({ train, evaluate }: MarketFile): MarketRecipe {
     evaluateMs: evaluate.candles * UNIT_MS,
   };
 }
+
+const aboutOf = (
+  { name, train, evaluate }: MarketFile,
+  { market, dataset_digest: dataset }: ArtifactFacts,
+  params: MarketAbout["params"],
+): MarketAbout => ({
+  ...{ model: name, market, run: null, version: null, made_at: null, dataset, params },
+  trainer: train.trainers.join(", "),
+  how: `walked forward, fitted anew every ${evaluate.fold_candles} candles`,
+});
 
 const partsOf = (fit: MarketFit): MarketParts => ({
   probability: fit.probability,

@@ -112,7 +112,7 @@ export function makeApp(deps: AppDeps): App {
         leaving: isLeaving() ? stoppingNow() : null,
         simulated,
         tell: (error, more = {}) => tell(arrival, error, { more }),
-        document: () => documentOf(hono, simulated),
+        document: () => documentOf(hono, { simulated, open: config.open, rpcs }),
       });
       return answerOf(answer, route, arrival, simulated);
     };

@@ -52,7 +52,8 @@ export function makeObserver({ log, metrics, accessLog, tracing }: ObserverDeps)
     const { status } = response;
     const code = count(arrival, status);
     if (isTold(arrival, status, ms)) log.info("request", lineOf(arrival, response, ms, code));
-    if (status < 500 || status === 503) return;
+    // What is not there yet, or not with this store, is no fault.
+    if (status < 500 || status === 501 || status === 503) return;
     const { thrown, requestId, route } = arrival;
     const stack = thrown instanceof Error ? thrown.stack : undefined;
     log.error("request_failed", { request_id: requestId, route, reason: reasonOf(thrown), stack });

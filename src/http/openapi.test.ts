@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { rpcs } from "./mlflow/index.ts";
+import { addressesOf } from "./mlflow/route.ts";
 import { routes } from "./routes.ts";
 import { makeTestApp } from "./testing.ts";
 
@@ -14,7 +16,30 @@ describe("/openapi.json", () => {
     const told = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    expect(told.sort()).toEqual(routes.map((r) => `${r.method} ${documented(r.path)}`).sort());
+    const all = [
+      ...routes.map((route) => `${route.method} ${documented(route.path)}`),
+      ...rpcs.map((rpc) => `${rpc.method} ${addressesOf(rpc)[0]!.replace(/\+\}/g, "}")}`),
+    ];
+    expect(told.sort()).toEqual(all.sort());
+  });
+
+  test("calls of MLflow's protocol tell what they take, and who may call them", () => {
+    const batch = document.paths["/api/2.0/mlflow/runs/log-batch"].post;
+    expect(batch.security).toEqual([{ token: [] }]);
+    const { schema } = batch.requestBody.content["application/json"];
+    expect(schema.required).toEqual(["run_id"]);
+    expect(schema.properties.metrics.items.required).toEqual(["key", "value", "timestamp"]);
+    const get = document.paths["/api/2.0/mlflow/logged-models/{model_id}"].get;
+    expect(get.parameters.map((one: { in: string; name: string }) => [one.in, one.name])).toEqual([
+      ["path", "model_id"],
+      ["query", "allow_deleted"],
+    ]);
+    expect(get.security).toEqual([{ token: [] }, {}]);
+    const put = document.paths["/api/2.0/mlflow-artifacts/artifacts/{path}"].put;
+    expect(Object.keys(put.requestBody.content)).toEqual(["application/octet-stream"]);
+    const methods = Object.values<object>(document.paths).flatMap((path) => Object.values(path));
+    const ids = methods.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
   });
 
   test("each route says what it is, what it takes and gives, and who may call it", () => {

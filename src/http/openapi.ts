@@ -15,6 +15,8 @@ import type { OpenGroup } from "../config.ts";
 import { EXEMPT } from "./admission.ts";
 import { problemAnswer } from "./answers.ts";
 import { exact } from "./fields.ts";
+import { mlflowPaths, mlflowSchemas } from "./mlflow/openapi.ts";
+import type { Rpc } from "./mlflow/route.ts";
 import { formOf, paramNames } from "./params.ts";
 import type { Group, GuardedRoute, Route, Schema } from "./route.ts";
 import { isProtocolPath } from "./v2/error.ts";
@@ -154,14 +156,28 @@ const RETRY_AFTER = {
 
 const documents = new WeakMap<object, Promise<Record<string, unknown>>>();
 
-/** The document of a router, made once. */
+export interface Documented {
+  readonly simulated: boolean;
+  /** Groups that need no token. */
+  readonly open: readonly OpenGroup[];
+  /** The calls of MLflow's protocol, which the router does not know. */
+  readonly rpcs: readonly Rpc[];
+}
+
+/** The document of a router and of those calls, made once. */
 export function documentOf<E extends Env>(
   hono: Hono<E>,
-  simulated: boolean,
+  told: Documented,
 ): Promise<Record<string, unknown>> {
   const known = documents.get(hono);
   if (known !== undefined) return known;
-  const made = generateSpecs(hono, {
+  const made = make(hono, told);
+  documents.set(hono, made);
+  return made;
+}
+
+async function make<E extends Env>(hono: Hono<E>, { simulated, open, rpcs }: Documented) {
+  const { paths, components, ...rest } = await generateSpecs(hono, {
     excludeStaticFile: false,
     defaultValidationErrorResponse: false,
     documentation: {
@@ -177,7 +193,11 @@ export function documentOf<E extends Env>(
         securitySchemes: { token: { type: "http", scheme: "bearer" } },
       },
     },
-  }) as Promise<Record<string, unknown>>;
-  documents.set(hono, made);
-  return made;
+  });
+  const schemas = { ...components?.schemas, ...mlflowSchemas };
+  return {
+    ...rest,
+    paths: { ...paths, ...mlflowPaths(rpcs, open) },
+    components: { ...components, schemas },
+  };
 }

@@ -72,13 +72,21 @@ export const fitRows = (pool: Pool, recipe: MarketRecipe): Fitted => ({
   baselines: fitBaselines(pool.own.lastUp, pool.own.up),
 });
 
-/** Forecasts of a fold's rows, by models fitted on what was known when it began. */
-export const forecastFold = (pool: Pool, recipe: MarketRecipe, fold: Fold): FoldForecast =>
-  forecastRows(
-    fitRows(poolBefore(pool, fold.start, recipe.horizonMs), recipe),
-    sliceRows(pool.own, ...fold.test),
-    fold,
-  );
+/**
+ * Forecasts of a fold's rows, by models fitted on what was known when it began; `look` is given
+ * those models and rows.
+ */
+export const forecastFold = (
+  pool: Pool,
+  recipe: MarketRecipe,
+  fold: Fold,
+  look: (fitted: Fitted, rows: MarketRows) => void = () => {},
+): FoldForecast => {
+  const fitted = fitRows(poolBefore(pool, fold.start, recipe.horizonMs), recipe);
+  const rows = sliceRows(pool.own, ...fold.test);
+  look(fitted, rows);
+  return forecastRows(fitted, rows, fold);
+};
 
 /** Forecasts of some rows. */
 export function forecastRows(fitted: Fitted, rows: MarketRows, fold: Fold): FoldForecast {
@@ -132,13 +140,16 @@ export function learnFrom(
   };
 }
 
+/** Of so many folds, the first that is judged. */
+export const firstJudged = (folds: number): number => Math.min(BURN_IN, Math.max(0, folds - 1));
+
 /** The answers of each judged fold, calibrated on the folds before it. */
 export function answersOf(
   rows: MarketRows,
   forecasts: readonly FoldForecast[],
   recipe: MarketRecipe,
 ): OutOfFold {
-  const first = Math.min(BURN_IN, Math.max(0, forecasts.length - 1));
+  const first = firstJudged(forecasts.length);
   return joinAnswers(
     forecasts.slice(first).map((forecast, i) => {
       const newest = rows.slots[forecast.fold.train[1] - 1] ?? 0;

@@ -59,7 +59,7 @@ const json = (value: unknown) =>
 
 describe("on a random walk", () => {
   const rows = walkOf(2_400, 3);
-  const { fit, outOfFold } = trainMarket(alone(rows), recipe);
+  const { fit, outOfFold, rounds } = trainMarket(alone(rows), recipe);
   const report = marketReport(outOfFold);
 
   test("accuracy is that of a coin, and no skill is claimed", () => {
@@ -114,7 +114,19 @@ describe("on a random walk", () => {
   });
 
   test("the same rows and seed give the same to the last bit", () => {
-    expect(json(trainMarket(alone(rows), recipe))).toBe(json({ fit, outOfFold }));
+    expect(json(trainMarket(alone(rows), recipe))).toBe(json({ fit, outOfFold, rounds }));
+  });
+
+  test("the loss by round is that of the judged rows, and trees bring nothing here", () => {
+    const { validation, best } = rounds!;
+    expect(validation.map(({ round }) => round)).toEqual(
+      Array.from({ length: recipe.gbdt.rounds + 1 }, (_, round) => round),
+    );
+    // Before calibration, so near to the loss that is reported and not equal to it.
+    expect(Math.abs(validation.at(-1)!.loss - report.metrics["log_loss"]!)).toBeLessThan(0.02);
+    expect(best.loss).toBe(Math.min(...validation.map(({ loss }) => loss)));
+    expect(validation[0]!.loss - best.loss).toBeLessThan(0.002);
+    expect(trainMarket(alone(rows), { ...recipe, trainers: ["logistic"] }).rounds).toBeNull();
   });
 
   test("another seed draws other rows and columns", () => {

@@ -5,9 +5,11 @@
  */
 import type { Baselines } from "./baseline.ts";
 import type { Calibration } from "./calibrate.ts";
+import type { RoundCurve } from "./curve.ts";
 import {
   answersOf,
   type FoldForecast,
+  firstJudged,
   fitRows,
   foldsOf,
   forecastFold,
@@ -15,6 +17,7 @@ import {
 } from "./folds.ts";
 import type { Quantiles } from "./range.ts";
 import type { MarketRecipe, OutOfFold, Pool } from "./recipe.ts";
+import { makeStaged } from "./staged.ts";
 import type { SumModel } from "./types.ts";
 
 /** A model's parts as the artifact holds them (src/onnx/model.ts). */
@@ -32,22 +35,28 @@ export type OnProgress = (share: number, text: string) => void;
 /**
  * Walks forward over the market's own rows and then fits on all of them. Other markets' rows (of
  * the same columns, up to the same instant) are learned from too, and never judged. `outOfFold` is
- * empty when there are too few rows for a fold with folds before it.
+ * empty when there are too few rows for a fold with folds before it; `rounds` is the loss on its
+ * rows as trees are added, or null without any.
  */
 export function trainMarket(
   pool: Pool,
   recipe: MarketRecipe,
   onProgress: OnProgress = () => {},
-): { fit: MarketFit; outOfFold: OutOfFold } {
+): { fit: MarketFit; outOfFold: OutOfFold; rounds: RoundCurve | null } {
   const folds = foldsOf(pool.own.slots, recipe);
+  const staged = makeStaged();
+  const first = firstJudged(folds.length);
   const forecasts = folds.map((fold, i) => {
     onProgress(i / (folds.length + 1), `fold ${i + 1} of ${folds.length}`);
-    return forecastFold(pool, recipe, fold);
+    return forecastFold(pool, recipe, fold, ({ direction }, rows) => {
+      if (i >= first) staged.add(direction, rows);
+    });
   });
   onProgress(folds.length / (folds.length + 1), "fitting on all rows");
   return {
     fit: fitMarket(pool, recipe, forecasts),
     outOfFold: answersOf(pool.own, forecasts, recipe),
+    rounds: staged.curve(),
   };
 }
 

@@ -7,11 +7,17 @@ import type { Database, Orm } from "../store/database.ts";
 import type { Objects } from "../store/objects.ts";
 import { artifacts } from "../store/schema.ts";
 import type { Instant } from "../types.ts";
-import { storeBytes } from "./blob.ts";
+import { storeMany } from "./blob.ts";
 import { artifactPath, RUN_ID } from "./names.ts";
 import { assertActive } from "./runs.ts";
 
 export type ArtifactRow = typeof artifacts.$inferSelect;
+
+/** A file of a run by its path. */
+export interface RunFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
 
 /** The SQL of artifacts. */
 export function makeArtifacts({
@@ -27,12 +33,23 @@ export function makeArtifacts({
 
   /** Stores a file of a run and returns its sha256; a file of the same path is replaced. */
   async function logArtifact(runId: string, path: string, bytes: Uint8Array): Promise<string> {
-    artifactPath(path);
+    return (await logArtifacts(runId, [{ path, bytes }]))[0]!;
+  }
+
+  /** Stores files of a run, each path once, and names them in one statement; their sha256s. */
+  async function logArtifacts(runId: string, all: readonly RunFile[]): Promise<readonly string[]> {
+    const files = all.map(({ path, bytes }) => ({ path: artifactPath(path), bytes }));
     await assertActive(orm, runId);
-    return storeBytes(objects, bytes, async (digest) => {
+    if (files.length === 0) return [];
+    const bytesOfAll = files.map(({ bytes }) => bytes);
+    return storeMany(objects, bytesOfAll, async (digests) => {
       const createdAt = clock.now();
-      await putArtifact(orm, { runId, path, digest, size: bytes.length, createdAt });
-      return digest;
+      const rows = files.map(({ path, bytes }, i) => ({
+        ...{ runId, path, digest: digests[i]!, size: bytes.length, createdAt },
+      }));
+      // Writers that lock rows in one order cannot deadlock.
+      await putArtifact(orm, ...rows.sort((a, b) => (a.path < b.path ? -1 : 1)));
+      return digests;
     });
   }
 
@@ -76,14 +93,14 @@ export function makeArtifacts({
       .orderBy(asc(artifacts.path));
   }
 
-  return { logArtifact, readArtifact, readPieces, artifacts: artifactsOf };
+  return { logArtifact, logArtifacts, readArtifact, readPieces, artifacts: artifactsOf };
 }
 
-/** Names bytes that are stored already as a file of the run. */
-export async function putArtifact(within: Orm, row: ArtifactRow): Promise<void> {
+/** Names bytes that are stored already as files of runs. */
+export async function putArtifact(within: Orm, ...rows: readonly ArtifactRow[]): Promise<void> {
   await within
     .insert(artifacts)
-    .values(row)
+    .values([...rows])
     .onConflictDoUpdate({
       target: [artifacts.runId, artifacts.path],
       set: {

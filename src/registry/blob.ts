@@ -3,6 +3,7 @@
  * the order is: bytes first, then the row; a fault between the two leaves bytes without a row,
  * which a sweep removes, and never a row without bytes.
  */
+import pLimit from "p-limit";
 import type { Objects } from "../store/objects.ts";
 import type { Staged } from "../store/staged.ts";
 
@@ -16,13 +17,32 @@ export async function storeBytes<Result>(
   bytes: Uint8Array,
   refer: (digest: string) => Promise<Result>,
 ): Promise<Result> {
-  const digest = await objects.put(bytes);
-  const result = await refer(digest);
-  // A store that cannot be asked now has given no sign that the bytes it showed are gone.
-  const there = await objects.has(digest).catch(() => true);
-  if (!there) await objects.put(bytes);
+  return storeMany(objects, [bytes], ([digest]) => refer(digest!));
+}
+
+/** The same for several: all of them are stored before `refer` names them, in their order. */
+export async function storeMany<Result>(
+  objects: Pick<Objects, "put" | "has">,
+  all: readonly Uint8Array[],
+  refer: (digests: readonly string[]) => Promise<Result>,
+): Promise<Result> {
+  const turn = pLimit(AT_ONCE);
+  const digests = await Promise.all(all.map((bytes) => turn(() => objects.put(bytes))));
+  const result = await refer(digests);
+  await Promise.all(
+    all.map((bytes, i) =>
+      turn(async () => {
+        // A store that cannot be asked now has given no sign that the bytes it showed are gone.
+        const there = await objects.has(digests[i]!).catch(() => true);
+        if (!there) await objects.put(bytes);
+      }),
+    ),
+  );
   return result;
 }
+
+/** Objects that are on their way at once. */
+const AT_ONCE = 4;
 
 /** The same for an object that came in pieces; what was kept aside of it is gone afterwards. */
 export async function storeStaged<Result>(

@@ -9,6 +9,7 @@ import type { Orm } from "../store/database.ts";
 import {
   aliases,
   loggedModels,
+  loggedModelTags,
   modelVersions,
   modelVersionTags,
   registeredModels,
@@ -44,6 +45,10 @@ interface Origin {
   readonly runId: string | null;
   readonly modelId: string | null;
 }
+
+/** Its value is written as clients write it, which compare the text. */
+const VERSIONS = "mlflow.modelVersions";
+const TAG_LENGTH = 8_000;
 
 export type Stage = "None" | "Staging" | "Production" | "Archived";
 
@@ -121,8 +126,29 @@ export function makeClientVersions(
       const rows = tags.map(([key, value]) => ({ name, version: number, key, value }));
       await tx.insert(modelVersionTags).values(rows);
     }
+    if (modelId !== null) await tell(tx, modelId, name, number);
     await touch(tx, name);
     return number;
+  }
+
+  /** Notes at a logged model which versions it is, in the tag that clients read. */
+  async function tell(tx: Orm, modelId: string, name: string, version: number): Promise<void> {
+    const [model] = await tx
+      .select({ modelId: loggedModels.modelId })
+      .from(loggedModels)
+      .where(eq(loggedModels.modelId, modelId))
+      .for("update");
+    if (model === undefined) return;
+    // Registered again and again, it tells of the first.
+    const isTag = and(eq(loggedModelTags.modelId, modelId), eq(loggedModelTags.key, VERSIONS));
+    const [tag] = await tx.select().from(loggedModelTags).where(isTag);
+    const entry = `{"name": ${JSON.stringify(name)}, "version": ${version}}`;
+    const before = /^\[(.+)\]$/s.exec(tag?.value ?? "")?.[1];
+    const value = `[${before === undefined ? "" : `${before}, `}${entry}]`;
+    if (value.length > TAG_LENGTH) return;
+    if (tag === undefined) {
+      await tx.insert(loggedModelTags).values({ modelId, key: VERSIONS, value });
+    } else await tx.update(loggedModelTags).set({ value }).where(isTag);
   }
 
   const touch = async (tx: Orm, name: string): Promise<void> => {

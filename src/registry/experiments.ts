@@ -138,7 +138,7 @@ const isId = (id: string): boolean => /^\d{1,18}$/.test(id);
 /** The id itself; `invalid_parameter` (400) where it is no number. */
 export function experimentId(id: string): string {
   if (isId(id)) return id;
-  if (/^\d+$/.test(id)) throw noExperiment(id);
+  if (/^-?\d+$/.test(id)) throw noExperiment(id);
   throw badParameter(`Invalid experiment ID: '${id.slice(0, 80)}'. It must be a whole number.`);
 }
 

@@ -225,6 +225,10 @@ export function makeFiles({ database, objects, clock }: FilesDeps) {
     putOfRun: async (runId: string, path: string, chunks: AsyncIterable<Uint8Array>) =>
       put(await spotOfRun(runId, filePath(path)), chunks),
 
+    /** `unknown_run` (404), `run_deleted` (400) or a path that no file of a run can have (400). */
+    assertTakesOfRun: async (runId: string, path: string): Promise<void> =>
+      assertTakes(await spotOfRun(runId, filePath(path))),
+
     /** The file of a path below the root; `does_not_exist` (404). */
     file: async (path: string): Promise<StoredFile> => {
       const safe = filePath(path);

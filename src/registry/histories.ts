@@ -60,7 +60,7 @@ export function makeHistories({ database }: { database: Database }) {
   const atSteps = database.prepared<Row & { runId: string }>(`
     select run_id as "runId", ${POINT} from metrics
     where run_id = any($1::text[]) and key = $2 and step = any($3::bigint[])
-    order by run_id, metrics.timestamp, metrics.step, value`);
+    order by array_position($1::text[], run_id), metrics.step, metrics.timestamp, value`);
 
   return {
     /** A page of a run's points; all without a limit. None for what was never logged. */
@@ -87,7 +87,10 @@ export function makeHistories({ database }: { database: Database }) {
     histories: async (runIds: readonly string[], key: string, most: number): Promise<RunPoint[]> =>
       (await bulk([runIds, key, most])).map((row) => ({ runId: row.runId, ...pointOf(row) })),
 
-    /** The points of several runs at steps that are spread evenly over all that they have. */
+    /**
+     * The points of several runs at steps that are spread evenly over all that they have: run after
+     * run as they are given, step after step.
+     */
     sampled: async ({ runIds, key, steps: within, most }: Interval): Promise<RunPoint[]> => {
       const rows = await steps([runIds, key, within?.[0] ?? null, within?.[1] ?? null]);
       if (rows.length === 0) return [];
@@ -108,10 +111,9 @@ const pointOf = ({ value, isNan, timestamp, step }: Row): HistoryPoint => ({
   step,
 });
 
-/** At most so many of sorted items, the first and the last among them, as evenly as can be. */
+/** At most so many of sorted items from the first on, evenly, as MLflow's own server has them. */
 function spread(sorted: readonly number[], most: number): number[] {
   if (sorted.length <= most) return [...sorted];
-  if (most === 1) return [sorted[0]!];
-  const gap = (sorted.length - 1) / (most - 1);
-  return Array.from({ length: most }, (_, i) => sorted[Math.round(i * gap)]!);
+  const gap = sorted.length / most;
+  return Array.from({ length: most }, (_, i) => sorted[Math.floor(i * gap)]!);
 }

@@ -13,6 +13,8 @@ const ROUNDS = 10;
  * mean a place outside the root.
  */
 export function safePath(given: string): string {
+  // Only what is kept may hold none: clients before 3.0 name images `key%step%1%timestamp%1795…`.
+  if (/\p{Cc}/u.test(given)) throw badParameter("Invalid path");
   let form = given;
   for (let round = 0; ; round++) {
     if (isUnsafe(form)) throw badParameter("Invalid path");
@@ -35,7 +37,7 @@ export function filePath(given: string): string {
 }
 
 const isUnsafe = (path: string): boolean =>
-  /[#\\]|\p{Cc}/u.test(path) ||
+  /[#\\\0]/.test(path) ||
   !path.isWellFormed() ||
   path.startsWith("/") ||
   // Drives, and addresses of other places.

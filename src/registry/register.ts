@@ -23,6 +23,8 @@ export interface Registration {
   readonly runId: string;
   readonly bytes: Uint8Array;
   readonly signature: Signature;
+  /** The run's folder that clients load the version from, where it has one. */
+  readonly folder?: string;
   readonly description?: string;
   readonly tags?: Readonly<Record<string, string>>;
   /** Runs first in the transaction; its throwing (a lease that was lost) leaves no version. */
@@ -31,6 +33,8 @@ export interface Registration {
 
 /** What the run calls the bytes that a version was made of. */
 export const MODEL_FILE = "model.onnx";
+/** The folder of a run that MLflow's clients load them from, where a training made it. */
+export const MODEL_FOLDER = "model";
 
 /** The registering of versions. */
 export function makeRegister({
@@ -68,7 +72,7 @@ export function makeRegister({
   }
 
   async function insertVersion(tx: Orm, wanted: Registration, digest: string, run: RunRow) {
-    const { name, runId, bytes, signature, description = null } = wanted;
+    const { name, runId, bytes, signature, folder = MODEL_FILE, description = null } = wanted;
     const now = clock.now();
     await tx
       .insert(registeredModels)
@@ -84,7 +88,7 @@ export function makeRegister({
       version,
       description,
       userId: run.userId,
-      source: `runs:/${runId}/${MODEL_FILE}`,
+      source: `runs:/${runId}/${folder}`,
       runId,
       trained: true,
       status: "READY",

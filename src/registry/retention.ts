@@ -1,13 +1,13 @@
 /*
  * Lets old versions go. What an alias points at stays, and so does what somebody works with.
  */
-import { and, asc, eq, inArray } from "drizzle-orm";
+import { and, asc, eq, inArray, like, or } from "drizzle-orm";
 import type { Database, Orm } from "../store/database.ts";
 import { aliasHistory, artifacts, modelVersions, pipelineRuns, runs } from "../store/schema.ts";
 import type { Instant } from "../types.ts";
 import { modelName } from "./names.ts";
 import { CHAMPION } from "./promotion.ts";
-import { MODEL_FILE } from "./register.ts";
+import { MODEL_FILE, MODEL_FOLDER } from "./register.ts";
 import { earlierChampions } from "./rollback.ts";
 import type { Sweep } from "./sweep.ts";
 import { lockModel, REMOVED, type Version, versionsBelow } from "./version-rows.ts";
@@ -73,7 +73,8 @@ export function makeRetention({
     return { removed: removed.map((version) => version.version), kept };
   }
 
-  async function removeVersion(tx: Orm, { name, version, digest, runId }: Version): Promise<void> {
+  async function removeVersion(tx: Orm, one: Version): Promise<void> {
+    const { name, version, digest, runId, trained } = one;
     await tx
       .update(modelVersions)
       .set({
@@ -85,15 +86,10 @@ export function makeRetention({
       })
       .where(and(eq(modelVersions.name, name), eq(modelVersions.version, version)));
     if (runId === null) return;
-    await tx
-      .delete(artifacts)
-      .where(
-        and(
-          eq(artifacts.runId, runId),
-          eq(artifacts.path, MODEL_FILE),
-          eq(artifacts.digest, digest),
-        ),
-      );
+    const own = and(eq(artifacts.path, MODEL_FILE), eq(artifacts.digest, digest));
+    // The folder beside it says how to load bytes that are about to be gone.
+    const folder = trained ? like(artifacts.path, `${MODEL_FOLDER}/%`) : undefined;
+    await tx.delete(artifacts).where(and(eq(artifacts.runId, runId), or(own, folder)));
   }
 
   return { retain };

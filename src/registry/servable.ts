@@ -78,7 +78,9 @@ export function makeServable({
     const candidates = files.filter(({ path }) => /\.onnx$/i.test(path));
     // The address may be that of the file itself.
     const only = candidates[0] ?? (files.length === 1 && files[0]!.path === "" ? files[0]! : null);
-    if (candidates.length <= 1 && only !== null) return only;
+    // A training's run has its file twice: as it is, and within the folder that clients load.
+    const isOne = new Set(candidates.map(({ digest }) => digest)).size <= 1;
+    if (isOne && only !== null) return only;
     if (only === null) {
       const there = files.slice(0, 5).map(({ path }) => path);
       const what =

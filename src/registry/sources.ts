@@ -22,9 +22,9 @@ export function checkedSource(source: string): string {
   if (source.length > SOURCE_LIMIT)
     throw badSource(source, `It has more than ${SOURCE_LIMIT} characters.`);
   for (const form of decodings(source)) {
-    if (/\p{Cc}/u.test(form)) throw badSource(source, "It holds a control character.");
+    if (/\p{Cc}/u.test(form)) throw badSource(source, `${ABSOLUTE} It has a control character.`);
     if (form.split(/[/\\?#;&=]/).some((segment) => segment === ".." || segment === ".")) {
-      throw badSource(source, "It has a segment of dots: give an absolute address.");
+      throw badSource(source, `${ABSOLUTE} It has a segment of dots.`);
     }
   }
   if (!/^[a-z][a-z0-9+.-]+:/i.test(source) || /^file:/i.test(source)) {
@@ -36,6 +36,10 @@ export function checkedSource(source: string): string {
   }
   return source;
 }
+
+const ABSOLUTE =
+  "If supplying a source as an http, https, ftp, object store or mlflow-artifacts address, give an " +
+  "absolute one.";
 
 const badSource = (source: string, why: string): SluiceError =>
   badParameter(`Invalid model version source: '${shown(source)}'. ${why}`);

@@ -116,10 +116,23 @@ export function makeUploads({
       return { url: await store.url(digest), size };
     },
 
-    addressOfRun: async (runId: string, path: string) => {
+    /** Where a file of a run can be fetched from, for so many seconds. */
+    addressOfRun: async (runId: string, path: string, seconds?: number) => {
       const store = direct(NO_DOWNLOAD);
       const { digest, size } = await files.fileOfRun(runId, path);
-      return { url: await store.url(digest), size };
+      return { url: await store.url(digest, seconds), size };
+    },
+
+    /**
+     * Refuses an upload by one address, for a run and path that would be right: nothing would tell
+     * when its bytes are there, and a file is a row only once its sha256 is known.
+     */
+    refuseSingle: async (runId: string, path: string): Promise<never> => {
+      await files.assertTakesOfRun(runId, path);
+      throw badParameter(
+        "Presigned uploads are not there for artifacts that are proxied, as all here are. PUT the " +
+          "file below /api/2.0/mlflow-artifacts/artifacts, or upload it in parts (mpu/create).",
+      );
     },
 
     /** Gives up what nobody has ended for a day. */

@@ -1,10 +1,12 @@
 /* The cards of a model of two classes: curves, calibration, decisions. */
 import type { BinaryEvaluation } from "../learn/evaluate/binary.ts";
 import type { CurvePoint } from "../learn/roc.ts";
+import type { Drawing } from "./drawing.ts";
 import { calibrationPlot, histogram } from "./figures.ts";
 import { fixed, html, type Part, percent, type Safe, short, whole } from "./html.ts";
 import { card, tableOf } from "./page.ts";
 import { dots, line, type Place, plot, reference } from "./plot.ts";
+import { svgOf } from "./svg.ts";
 
 type Binary = BinaryEvaluation & {
   readonly positive: string;
@@ -21,16 +23,17 @@ export const binaryCards = (binary: Binary): readonly Part[] => [
   precisionRecall(binary),
   card(
     "Calibration",
-    html`${calibrationPlot(binary.calibration)}<p class="dim">Share that came by what was said, in groups of
+    html`${svgOf(calibrationPlot(binary.calibration))}<p class="dim">Share that came by what was said, in groups of
 equally many rows with 95 % intervals. Slope ${fixed(binary.metrics["calibration_slope"], 3)}, intercept
 ${fixed(binary.metrics["calibration_intercept"], 3)}: 1 and 0 are right, a slope below 1 is too sure.</p>`,
   ),
   scores(binary),
 ];
 
-const roc = ({ roc: curve, confusion, metrics }: Binary): Safe => {
+/** True by false positive rate. */
+export const rocPlot = ({ roc: curve, confusion }: Binary): Drawing => {
   const { recall, specificity } = confusion;
-  const drawn = plot(
+  return plot(
     "ROC curve",
     { ...SHARE, label: "false positive rate" },
     { ...SHARE, label: "true positive rate" },
@@ -39,16 +42,23 @@ const roc = ({ roc: curve, confusion, metrics }: Binary): Safe => {
       line(scale, placesOf(curve)),
       recall === null || specificity === null
         ? []
-        : dots(scale, [{ at: [1 - specificity, recall], said: "the threshold" }], "var(--up)", 4),
+        : dots(scale, [{ at: [1 - specificity, recall], said: "the threshold" }], "up", 4),
     ],
   );
-  return card(`ROC, area ${fixed(metrics["auc"])}`, html`${drawn}${atThreshold}`);
 };
 
-const precisionRecall = ({ precisionRecall: curve, confusion, metrics }: Binary): Safe => {
+const roc = (binary: Binary): Safe =>
+  card(`ROC, area ${fixed(binary.metrics["auc"])}`, html`${svgOf(rocPlot(binary))}${atThreshold}`);
+
+/** Precision by recall. */
+export const precisionRecallPlot = ({
+  precisionRecall: curve,
+  confusion,
+  metrics,
+}: Binary): Drawing => {
   const { recall, precision } = confusion;
   const base = metrics["positive_rate"] ?? 0;
-  const drawn = plot(
+  return plot(
     "Precision and recall",
     { ...SHARE, label: "recall" },
     { ...SHARE, label: "precision" },
@@ -57,12 +67,16 @@ const precisionRecall = ({ precisionRecall: curve, confusion, metrics }: Binary)
       line(scale, placesOf(curve)),
       recall === null || precision === null
         ? []
-        : dots(scale, [{ at: [recall, precision], said: "the threshold" }], "var(--up)", 4),
+        : dots(scale, [{ at: [recall, precision], said: "the threshold" }], "up", 4),
     ],
   );
-  const title = `Precision and recall, average ${fixed(metrics["average_precision"])}`;
-  return card(title, html`${drawn}${atThreshold}`);
 };
+
+const precisionRecall = (binary: Binary): Safe =>
+  card(
+    `Precision and recall, average ${fixed(binary.metrics["average_precision"])}`,
+    html`${svgOf(precisionRecallPlot(binary))}${atThreshold}`,
+  );
 
 const atThreshold = html`<p class="dim">Dashed: without any column. Dot: at the threshold.</p>`;
 
@@ -87,11 +101,16 @@ recall ${percent(confusion.recall)}, specificity ${percent(confusion.specificity
   return card("Decisions", html`${matrix}${figures}${said}`);
 };
 
-const scores = ({ histogram: { zeros, ones }, positive, negative }: Binary): Safe =>
+/** How often which probability was said, by what came. */
+export const scoresPlot = ({ histogram: { zeros, ones }, positive, negative }: Binary): Drawing =>
+  histogram("Probabilities", `probability of ${positive}`, 0, 1, [
+    { counts: zeros, ink: "dim", name: negative },
+    { counts: ones, ink: "accent", name: positive },
+  ]);
+
+const scores = (binary: Binary): Safe =>
   card(
     "Probabilities",
-    html`${histogram("Probabilities", `probability of ${positive}`, 0, 1, [
-      { counts: zeros, color: "var(--dim)", name: negative },
-      { counts: ones, color: "var(--accent)", name: positive },
-    ])}<p class="dim">Rows of ${negative} in grey, of ${positive} in colour, each as shares of its own.</p>`,
+    html`${svgOf(scoresPlot(binary))}<p class="dim">Rows of ${binary.negative} in grey, of ${binary.positive} in colour,
+each as shares of its own.</p>`,
   );

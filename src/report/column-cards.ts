@@ -1,25 +1,40 @@
 /* The cards of what columns do for a model. */
 import type { Dependence } from "../learn/dependence.ts";
+import type { Drawing } from "./drawing.ts";
 import { html, nothing, type Part, percent, short, whole } from "./html.ts";
 import { card } from "./page.ts";
 import { bars, dots, line, type Place, plot, spanOf } from "./plot.ts";
+import { svgOf } from "./svg.ts";
 import type { TableReportJson } from "./table.ts";
 
+/** The columns that took most of the loss away. */
+export const importancePlot = (all: TableReportJson["importance"]): Drawing =>
+  bars(
+    "Importance by gain",
+    all.slice(0, MOST).map(({ name, share }) => ({ name, value: share, said: percent(share) })),
+  );
+
 /** Columns by gain. */
-export const importance = ({ importance: all }: TableReportJson): Part =>
+export const importance = (all: TableReportJson["importance"]): Part =>
   all.length === 0
     ? nothing
     : card(
         "Importance by gain",
-        html`${bars(
-          "Importance by gain",
-          all
-            .slice(0, MOST)
-            .map(({ name, share }) => ({ name, value: share, said: percent(share) })),
-        )}<p class="dim">Share of the training loss that splits by the column took away.</p>`,
+        html`${svgOf(importancePlot(all))}<p class="dim">Share of the training loss that splits by the column took away.</p>`,
       );
 
 const MOST = 25;
+
+/** The columns that are missed most when they are shuffled. */
+export const permutationPlot = (all: TableReportJson["permutation"]): Drawing =>
+  bars(
+    "Importance by shuffling",
+    all.slice(0, MOST).map(({ name, rise, low, high }) => ({
+      ...{ name, value: rise, low, high },
+      said: short(rise),
+    })),
+    "up",
+  );
 
 /** Columns by what shuffling them costs. */
 export const permutation = ({ permutation: all }: TableReportJson): Part =>
@@ -27,17 +42,7 @@ export const permutation = ({ permutation: all }: TableReportJson): Part =>
     ? nothing
     : card(
         "Importance by shuffling",
-        html`${bars(
-          "Importance by shuffling",
-          all.slice(0, MOST).map(({ name, rise, low, high }) => ({
-            name,
-            value: rise,
-            low,
-            high,
-            said: short(rise),
-          })),
-          "var(--up)",
-        )}<p class="dim">Rise of the loss on judged rows without the column, 95 % interval.</p>`,
+        html`${svgOf(permutationPlot(all))}<p class="dim">Rise of the loss on judged rows without the column, 95 % interval.</p>`,
       );
 
 /** How the answer moves with each column. */
@@ -58,7 +63,7 @@ export const dependence = (all: readonly Dependence[]): Part => {
         value: mean,
         said: short(mean),
       }));
-      return card(`Answer by ${name}`, html`${bars(`Answer by ${name}`, drawn)}${note}`);
+      return card(`Answer by ${name}`, html`${svgOf(bars(`Answer by ${name}`, drawn))}${note}`);
     }
     const places = known.map(({ value, mean }): Place => [Number(value), mean]);
     const [from, to] = spanOf(
@@ -80,6 +85,6 @@ export const dependence = (all: readonly Dependence[]): Part => {
         ),
       ],
     );
-    return card(`Answer by ${name}`, html`${drawn}${note}`);
+    return card(`Answer by ${name}`, html`${svgOf(drawn)}${note}`);
   });
 };

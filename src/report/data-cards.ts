@@ -1,20 +1,22 @@
 /* The cards of what was done before and while learning: the files, the checks, the search. */
+import type { Drawing } from "./drawing.ts";
 import { html, nothing, type Part, saidOf, short, whole } from "./html.ts";
 import { card, tableOf, verdict } from "./page.ts";
 import { dots, plot, spanOf } from "./plot.ts";
+import { svgOf } from "./svg.ts";
 import type { FileReport, TableReportJson } from "./table.ts";
 
-/** Every trial by its loss, and the best options. */
-export const search = ({ search: found }: TableReportJson): Part => {
-  if (found === null || found === undefined || found.trials.length === 0) return nothing;
-  const { method, trials, best } = found;
+type Found = NonNullable<TableReportJson["search"]>;
+
+/** Every trial by its loss. */
+export const trialsPlot = ({ trials, best }: Found): Drawing => {
   const measured = trials.flatMap(({ number, loss, rung, options }) =>
     loss === null ? [] : [{ number, loss, rung, options }],
   );
   const losses = measured.map(({ loss }) => loss).sort((a, b) => a - b);
   // The worst tenth would press the others into one line.
   const [low, high] = spanOf(losses.slice(0, Math.max(1, Math.ceil(losses.length * 0.9))));
-  const drawn = plot(
+  return plot(
     "Trials",
     { label: "trial", low: 0, high: Math.max(1, trials.length - 1), said: (v) => whole(v) },
     { label: "validation loss", low, high },
@@ -25,19 +27,28 @@ export const search = ({ search: found }: TableReportJson): Part => {
           at: [number, loss],
           said: `trial ${number}, rung ${rung}: ${short(loss)} ${JSON.stringify(options)}`,
         })),
-        "var(--dim)",
+        "dim",
         2.2,
       ),
       best?.loss == null
-        ? nothing
-        : dots(scale, [{ at: [best.number, best.loss], said: "the best" }], "var(--up)", 4),
+        ? []
+        : dots(scale, [{ at: [best.number, best.loss], said: "the best" }], "up", 4),
     ],
   );
+};
+
+/** Every trial by its loss, and the best options. */
+export const search = ({ search: found }: TableReportJson): Part => {
+  if (found === null || found === undefined || found.trials.length === 0) return nothing;
+  const { method, trials, best } = found;
   const options = tableOf(
     ["best options", { number: "" }],
     Object.entries(best?.options ?? {}).map(([name, value]) => [name, saidOf(value)]),
   );
-  return card(`Search (${method}, ${whole(trials.length)} trials)`, html`${drawn}${options}`);
+  return card(
+    `Search (${method}, ${whole(trials.length)} trials)`,
+    html`${svgOf(trialsPlot(found))}${options}`,
+  );
 };
 
 /** Checks of the rows. */

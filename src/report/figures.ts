@@ -1,6 +1,7 @@
 /* Drawings that more than one report has. */
 import type { ReliabilityBin } from "../learn/reliability.ts";
-import { fixed, html, percent, type Safe, short, whole } from "./html.ts";
+import { type Drawing, type Ink, rule } from "./drawing.ts";
+import { fixed, percent, short, whole } from "./html.ts";
 import { columns, dots, line, plot, reference, spanOf } from "./plot.ts";
 
 /** Bars of counts in equal bins from low to high, each part as shares of its own rows. */
@@ -11,10 +12,10 @@ export const histogram = (
   high: number,
   parts: readonly {
     readonly counts: readonly number[];
-    readonly color: string;
+    readonly ink: Ink;
     readonly name: string;
   }[],
-): Safe => {
+): Drawing => {
   const width = (high - low) / Math.max(1, parts[0]?.counts.length ?? 0);
   const shares = parts.map(({ counts }) => {
     const total = counts.reduce((sum, n) => sum + n, 0);
@@ -26,7 +27,7 @@ export const histogram = (
     { label, low, high },
     { label: "share of rows", low: 0, high: most, said: (v) => percent(v, 0) },
     (scale) =>
-      parts.map(({ color, name, counts }, p) =>
+      parts.map(({ ink, name, counts }, p) =>
         columns(
           scale,
           counts.map((n, i) => ({
@@ -35,7 +36,7 @@ export const histogram = (
             height: shares[p]?.[i] ?? 0,
             said: `${name}: ${whole(n)} rows from ${short(low + i * width)}`,
           })),
-          color,
+          ink,
           0.45,
         ),
       ),
@@ -46,7 +47,7 @@ export const histogram = (
 export const calibrationPlot = (
   bins: readonly ReliabilityBin[],
   [low, high]: readonly [number, number] = [0, 1],
-): Safe =>
+): Drawing =>
   plot(
     "Calibration",
     { label: "probability that was said", low, high },
@@ -55,7 +56,7 @@ export const calibrationPlot = (
       reference(scale, [low, low], [high, high]),
       bins.map((bin) => {
         const x = scale.x(bin.meanProbability);
-        return html`<line x1="${x}" x2="${x}" y1="${scale.y(bin.low)}" y2="${scale.y(bin.high)}" stroke="var(--accent)"/>`;
+        return rule([x, scale.y(bin.low)], [x, scale.y(bin.high)], "accent");
       }),
       line(
         scale,

@@ -1,5 +1,6 @@
 /* The page of a market model's report. */
-import { calibrationPlot, calibrationSpan, histogram } from "./figures.ts";
+import { importance } from "./column-cards.ts";
+import { calibrationPlot, calibrationSpan } from "./figures.ts";
 import {
   fixed,
   html,
@@ -13,8 +14,10 @@ import {
   whole,
 } from "./html.ts";
 import type { MarketReportJson } from "./market.ts";
+import { coveragePlot, dayOf, foldsPlot, probabilitiesPlot, skillPlot } from "./market-plots.ts";
 import { card, pageOf, tableOf } from "./page.ts";
-import { band, dots, line, type Place, plot, reference, spanOf } from "./plot.ts";
+import { roundsCard } from "./rounds.ts";
+import { svgOf } from "./svg.ts";
 
 /** The report as one HTML page without scripts or anything from elsewhere; all of it is escaped. */
 export const marketReportPage = (report: MarketReportJson): string => {
@@ -34,6 +37,8 @@ export const marketReportPage = (report: MarketReportJson): string => {
     calibration(report),
     coverage(report),
     probabilities(report),
+    roundsCard(report.rounds ?? null),
+    importance(report.importance ?? []),
     stretches(report),
     facts(report),
   ]);
@@ -74,71 +79,25 @@ const against = ({ metrics, baseline }: MarketReportJson): Safe => {
   );
 };
 
-const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-
-const timeAxis = (from: number, to: number) => ({
-  label: "UTC",
-  low: from,
-  high: to,
-  said: dayOf,
-  ticks: to > from ? [from, (from + to) / 2, to] : [from],
-});
-
-const skill = ({ skill: points, baseline }: MarketReportJson): Part => {
-  const [first, last] = [points[0], points.at(-1)];
-  if (first === undefined || last === undefined) return nothing;
-  const [low, high] = spanOf([0, ...points.map(({ total }) => total)]);
-  const drawn = plot(
-    "Skill over time",
-    timeAxis(first.at, last.at),
-    { label: "log-loss saved, summed", low, high },
-    (scale) => [
-      reference(scale, [first.at, 0], [last.at, 0]),
-      line(
-        scale,
-        points.map(({ at, total }): Place => [at, total]),
-      ),
-    ],
-  );
-  return card(
-    "Skill over time",
-    html`${drawn}<p class="dim">${baseline.replaceAll("_", " ")}'s log-loss minus the model's, added up. A steady
+const skill = (report: MarketReportJson): Part => {
+  const drawn = skillPlot(report);
+  return drawn === null
+    ? nothing
+    : card(
+        "Skill over time",
+        html`${svgOf(drawn)}<p class="dim">${report.baseline.replaceAll("_", " ")}'s log-loss minus the model's, added up. A steady
 rise is skill; a step is luck or one episode.</p>`,
-  );
+      );
 };
 
-const overTime = ({ stretches: all }: MarketReportJson): Part => {
-  const [first, last] = [all[0], all.at(-1)];
-  if (first === undefined || last === undefined) return nothing;
-  const [low, high] = spanOf(all.flatMap((s) => [s.log_loss, s.baseline_log_loss]));
-  const drawn = plot(
-    "Log-loss over time",
-    timeAxis(first.start, last.start),
-    { label: "log-loss", low, high },
-    (scale) => [
-      line(
-        scale,
-        all.map((s): Place => [s.start, s.baseline_log_loss]),
-        "var(--dim)",
-        "4 3",
-      ),
-      line(
-        scale,
-        all.map((s): Place => [s.start, s.log_loss]),
-      ),
-      dots(
-        scale,
-        all.map((s) => ({
-          at: [s.start, s.log_loss],
-          said: `${dayOf(s.start)}: ${fixed(s.log_loss, 5)}, baseline ${fixed(s.baseline_log_loss, 5)}, ${whole(s.rows)} candles`,
-        })),
-      ),
-    ],
-  );
-  return card(
-    "Log-loss over time",
-    html`${drawn}<p class="dim">Fold by fold; dashed: the best baseline.</p>`,
-  );
+const overTime = (report: MarketReportJson): Part => {
+  const drawn = foldsPlot(report);
+  return drawn === null
+    ? nothing
+    : card(
+        "Log-loss over time",
+        html`${svgOf(drawn)}<p class="dim">Fold by fold; dashed: the best baseline.</p>`,
+      );
 };
 
 const calibration = ({ calibration: bins, calibration_line: found }: MarketReportJson): Part =>
@@ -146,55 +105,28 @@ const calibration = ({ calibration: bins, calibration_line: found }: MarketRepor
     ? nothing
     : card(
         "Calibration",
-        html`${calibrationPlot(bins, calibrationSpan(bins))}<p class="dim">${
+        html`${svgOf(calibrationPlot(bins, calibrationSpan(bins)))}<p class="dim">${
           found === null
             ? "The slope cannot be told."
             : html`Slope ${fixed(found.slope, 2)}, intercept ${fixed(found.intercept, 3)}: 1 and 0 are right, a slope below 1 is too sure.`
         }</p>`,
       );
 
-const coverage = ({ stretches: all }: MarketReportJson): Part => {
-  const [first, last] = [all[0], all.at(-1)];
-  if (first === undefined || last === undefined) return nothing;
-  const [low, high] = spanOf([0.8, ...all.flatMap((s) => [s.coverage_low, s.coverage_high])]);
-  const drawn = plot(
-    "Coverage over time",
-    timeAxis(first.start, last.start),
-    {
-      label: "within p10 to p90",
-      low: Math.max(0, low),
-      high: Math.min(1, high),
-      said: (v) => percent(v, 0),
-    },
-    (scale) => [
-      reference(scale, [first.start, 0.8], [last.start, 0.8]),
-      band(
-        scale,
-        all.map((s): Place => [s.start, s.coverage_low]),
-        all.map((s): Place => [s.start, s.coverage_high]),
-      ),
-      line(
-        scale,
-        all.map((s): Place => [s.start, s.coverage]),
-      ),
-    ],
-  );
-  return card(
-    "Interval",
-    html`${drawn}<p class="dim">Share of returns within the 10–90 interval, fold by fold with 95 % intervals;
-dashed: what it should hold.</p>`,
-  );
-};
-
-const probabilities = ({ histogram: { low, high, counts } }: MarketReportJson): Part =>
-  counts.length === 0 || !(high > low)
+const coverage = (report: MarketReportJson): Part => {
+  const drawn = coveragePlot(report);
+  return drawn === null
     ? nothing
     : card(
-        "Probabilities of up",
-        histogram("Probabilities of up", "probability", low, high, [
-          { counts, color: "var(--accent)", name: "candles" },
-        ]),
+        "Interval",
+        html`${svgOf(drawn)}<p class="dim">Share of returns within the 10–90 interval, fold by fold with 95 % intervals;
+dashed: what it should hold.</p>`,
       );
+};
+
+const probabilities = (report: MarketReportJson): Part => {
+  const drawn = probabilitiesPlot(report);
+  return drawn === null ? nothing : card("Probabilities of up", svgOf(drawn));
+};
 
 const stretches = ({ stretches: all, columns }: MarketReportJson): Part =>
   card(

@@ -3,7 +3,9 @@
  * beside the baselines, in all and as time went on. Plain JSON; `market-page.ts` makes the page.
  */
 import { calibrationSlope } from "../learn/calibrate.ts";
+import type { RoundCurve } from "../learn/curve.ts";
 import { histogramOf } from "../learn/evaluate/figures.ts";
+import type { Importance } from "../learn/importance.ts";
 import { logLosses } from "../learn/metrics.ts";
 import type { OutOfFold } from "../learn/recipe.ts";
 import { calibrationCurve, type ReliabilityBin, shareInterval } from "../learn/reliability.ts";
@@ -61,6 +63,9 @@ export interface MarketReportJson {
     readonly high: number;
     readonly counts: readonly number[];
   };
+  /** Of one training: how the loss went as trees were added, and what columns did. */
+  readonly rounds?: RoundCurve | null;
+  readonly importance?: readonly Importance[];
 }
 
 /** Points of the skill's line at most. */

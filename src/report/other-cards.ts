@@ -1,10 +1,12 @@
 /* The cards of models of several classes, of numbers and of counts. */
 import type { ClassEvaluation } from "../learn/evaluate/classes.ts";
 import type { NumberEvaluation } from "../learn/evaluate/numbers.ts";
+import type { Drawing } from "./drawing.ts";
 import { histogram } from "./figures.ts";
 import { fixed, html, type Part, percent, short, whole } from "./html.ts";
 import { card, tableOf } from "./page.ts";
 import { dots, line, plot, reference, spanOf } from "./plot.ts";
+import { svgOf } from "./svg.ts";
 
 /** Classes one by one, and who was taken for whom. */
 export const classCards = ({
@@ -35,10 +37,10 @@ export const classCards = ({
   return [card("Classes", each), card("Decisions", confusion, names.length > 6 ? "wide" : "")];
 };
 
-/** Forecast against outcome, and what is left over. */
-export const numberCards = ({ bins, residuals }: NumberEvaluation): readonly Part[] => {
+/** Outcome by forecast. */
+export const forecastPlot = ({ bins }: NumberEvaluation): Drawing => {
   const [low, high] = spanOf(bins.flatMap((bin) => [bin.meanForecast, bin.meanTarget]));
-  const drawn = plot(
+  return plot(
     "Forecast and outcome",
     { label: "mean forecast", low, high },
     { label: "mean outcome", low, high },
@@ -57,14 +59,19 @@ export const numberCards = ({ bins, residuals }: NumberEvaluation): readonly Par
       ),
     ],
   );
-  const left = histogram("Errors", "forecast minus outcome", residuals.low, residuals.high, [
-    { counts: residuals.counts, color: "var(--accent)", name: "errors" },
-  ]);
-  return [
-    card(
-      "Forecast and outcome",
-      html`${drawn}<p class="dim">Rows in groups of like forecast, equally many in each.</p>`,
-    ),
-    card("Errors", left),
-  ];
 };
+
+/** What is left over. */
+export const errorsPlot = ({ residuals: { low, high, counts } }: NumberEvaluation): Drawing =>
+  histogram("Errors", "forecast minus outcome", low, high, [
+    { counts, ink: "accent", name: "errors" },
+  ]);
+
+/** Forecast against outcome, and what is left over. */
+export const numberCards = (numbers: NumberEvaluation): readonly Part[] => [
+  card(
+    "Forecast and outcome",
+    html`${svgOf(forecastPlot(numbers))}<p class="dim">Rows in groups of like forecast, equally many in each.</p>`,
+  ),
+  card("Errors", svgOf(errorsPlot(numbers))),
+];

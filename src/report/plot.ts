@@ -1,8 +1,17 @@
 /*
- * Plots as inline SVG: no script, colours from the page's style. All coordinates are numbers of
- * ours; texts are escaped by the templates.
+ * Plots: what they are made of, from values. `svg.ts` and `raster.ts` make pictures of them.
  */
-import { html, nothing, type Part, type Safe, short } from "./html.ts";
+import {
+  type Drawing,
+  type Ink,
+  type LineMark,
+  type Marks,
+  marksOf,
+  rule,
+  type Spot,
+  textMark,
+} from "./drawing.ts";
+import { short } from "./html.ts";
 
 /** From values to the drawing's own units; y grows upwards. */
 export interface Scale {
@@ -26,9 +35,9 @@ export const plot = (
   title: string,
   xAxis: Axis,
   yAxis: Axis,
-  draw: (scale: Scale) => Part,
+  draw: (scale: Scale) => Marks,
   { width = 360, height = 260 } = {},
-): Safe => {
+): Drawing => {
   const [right, bottom] = [width - BOX.right, height - BOX.bottom];
   const place =
     ({ low, high }: Axis, from: number, to: number) =>
@@ -39,21 +48,30 @@ export const plot = (
   const scale = { x: place(xAxis, BOX.left, right), y: place(yAxis, bottom, BOX.top) };
   const say = (axis: Axis, value: number) => axis.said?.(value) ?? short(value);
   const middle = round((BOX.left + right) / 2);
-  return html`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">${ticksOf(
-    xAxis,
-  ).map(
-    (t) => html`<line x1="${scale.x(t)}" x2="${scale.x(t)}" y1="${BOX.top}" y2="${bottom}"
- stroke="var(--line)"/><text x="${scale.x(t)}" y="${bottom + 14}" text-anchor="${anchorOf(xAxis, t, say(xAxis, t))}">${say(xAxis, t)}</text>`,
-  )}${ticksOf(yAxis).map(
-    (t) => html`<line x1="${BOX.left}" x2="${right}" y1="${scale.y(t)}" y2="${scale.y(t)}"
- stroke="var(--line)"/><text x="${BOX.left - 5}" y="${scale.y(t) + 4}" text-anchor="end">${say(yAxis, t)}</text>`,
-  )}<text x="${middle}" y="${height - 6}" text-anchor="middle">${xAxis.label}</text><text x="12"
- y="${round((BOX.top + bottom) / 2)}" text-anchor="middle"
- transform="rotate(-90 12 ${round((BOX.top + bottom) / 2)})">${yAxis.label}</text>${draw(scale)}</svg>`;
+  const marks: Marks = [
+    ticksOf(xAxis).map((t) => {
+      const [x, said] = [scale.x(t), say(xAxis, t)];
+      return [
+        rule([x, BOX.top], [x, bottom], "line"),
+        textMark([x, bottom + 14], said, anchorOf(xAxis, t, said)),
+      ];
+    }),
+    ticksOf(yAxis).map((t) => {
+      const y = scale.y(t);
+      return [
+        rule([BOX.left, y], [right, y], "line"),
+        textMark([BOX.left - 5, y + 4], say(yAxis, t), "end"),
+      ];
+    }),
+    textMark([middle, height - 6], xAxis.label),
+    textMark([12, round((BOX.top + bottom) / 2)], yAxis.label, "middle", { turned: true }),
+    draw(scale),
+  ];
+  return { title, width, height, marks: marksOf(marks) };
 };
 
 /** Long words at an axis' ends lean inwards, where there is room for them. */
-const anchorOf = ({ low, high }: Axis, value: number, said: string): string =>
+const anchorOf = ({ low, high }: Axis, value: number, said: string) =>
   said.length <= 6 ? "middle" : value <= low ? "start" : value >= high ? "end" : "middle";
 
 /** Round numbers between the ends, six at most: multiples of 1, 2 or 5 times a power of ten. */
@@ -75,43 +93,51 @@ export const round = (value: number): number => Math.round(value * 100) / 100;
 /** A point's place in values. */
 export type Place = readonly [x: number, y: number];
 
-/** A line through points. */
+/** A line through points; nothing without any. */
 export const line = (
   scale: Scale,
   points: readonly Place[],
-  color = "var(--accent)",
-  dash = "",
-): Safe =>
+  ink: Ink = "accent",
+  dash: LineMark["dash"] = null,
+): Marks =>
   points.length === 0
-    ? nothing
-    : html`<polyline points="${pathOf(scale, points)}" fill="none" stroke="${color}" stroke-width="1.8"${
-        dash === "" ? nothing : html` stroke-dasharray="${dash}"`
-      }/>`;
+    ? []
+    : { kind: "line", points: spotsOf(scale, points), ink, width: 1.8, dash };
+
+/** The dashes of what others are held against. */
+export const DASHED = [4, 3] as const;
 
 /** A dashed line between two points, to hold others against. */
-export const reference = (scale: Scale, from: Place, to: Place): Safe =>
-  line(scale, [from, to], "var(--dim)", "4 3");
+export const reference = (scale: Scale, from: Place, to: Place): Marks =>
+  line(scale, [from, to], "dim", DASHED);
 
 /** The area between a line and the values below it, point by point. */
 export const band = (
   scale: Scale,
   low: readonly Place[],
   high: readonly Place[],
-  color = "var(--accent)",
-): Safe =>
-  html`<polygon points="${pathOf(scale, [...low, ...high.toReversed()])}" fill="${color}" opacity=".18"/>`;
+  ink: Ink = "accent",
+): Marks => ({
+  kind: "area",
+  points: spotsOf(scale, [...low, ...high.toReversed()]),
+  ink,
+  opacity: 0.18,
+});
 
 /** Dots, each with a text that shows when it is pointed at. */
 export const dots = (
   scale: Scale,
   points: readonly { readonly at: Place; readonly said: string }[],
-  color = "var(--accent)",
+  ink: Ink = "accent",
   radius = 3,
-): Safe =>
-  html`${points.map(
-    ({ at, said }) =>
-      html`<circle cx="${scale.x(at[0])}" cy="${scale.y(at[1])}" r="${radius}" fill="${color}"><title>${said}</title></circle>`,
-  )}`;
+): Marks =>
+  points.map(({ at, said }) => ({
+    kind: "disc",
+    at: [scale.x(at[0]), scale.y(at[1])],
+    radius,
+    ink,
+    said,
+  }));
 
 /** Upright bars from the bottom, side by side; each has a text. */
 export const columns = (
@@ -122,14 +148,19 @@ export const columns = (
     readonly height: number;
     readonly said: string;
   }[],
-  color = "var(--accent)",
+  ink: Ink = "accent",
   opacity = 0.55,
-): Safe =>
-  html`${bars.map(({ from, to, height, said }) => {
+): Marks =>
+  bars.map(({ from, to, height, said }) => {
     const [left, right, top, foot] = [scale.x(from), scale.x(to), scale.y(height), scale.y(0)];
-    return html`<rect x="${left}" y="${top}" width="${round(Math.max(0.5, right - left - 0.6))}"
- height="${round(Math.max(0, foot - top))}" fill="${color}" opacity="${opacity}"><title>${said}</title></rect>`;
-  })}`;
+    return {
+      kind: "box",
+      at: [left, top],
+      width: round(Math.max(0.5, right - left - 0.6)),
+      height: round(Math.max(0, foot - top)),
+      ...{ ink, opacity, said },
+    };
+  });
 
 /** A name with a bar to its right: what it is worth, and its interval if it has one. */
 export interface Bar {
@@ -140,30 +171,37 @@ export interface Bar {
   readonly said: string;
 }
 
-/** Lying bars below each other, 0 at their common foot; nothing without bars. */
-export const bars = (title: string, all: readonly Bar[], color = "var(--accent)"): Safe => {
-  if (all.length === 0) return nothing;
+/** Lying bars below each other, 0 at their common foot. */
+export const bars = (title: string, all: readonly Bar[], ink: Ink = "accent"): Drawing => {
   const [width, step, left, right] = [360, 20, 128, 52];
   const ends = all.flatMap(({ value, low = value, high = value }) => [low, value, high]);
   const [least, most] = [Math.min(0, ...ends), Math.max(0, ...ends)];
   const x = (value: number) =>
     round(left + ((value - least) / (most - least || 1)) * (width - left - right));
-  return html`<svg viewBox="0 0 ${width} ${all.length * step + 4}" role="img" aria-label="${title}">${all.map(
-    ({ name, value, low, high, said }, i) => {
-      const y = i * step + 3;
-      const whisker =
-        low === undefined || high === undefined
-          ? nothing
-          : html`<line x1="${x(low)}" x2="${x(high)}" y1="${y + 7}" y2="${y + 7}" stroke="var(--ink)"/>`;
-      return html`<text x="${left - 6}" y="${y + 11}" text-anchor="end" class="ink">${clipped(name)}<title>${name}</title></text><rect
- x="${Math.min(x(0), x(value))}" y="${y}" width="${round(Math.max(0.5, Math.abs(x(value) - x(0))))}" height="14"
- rx="2" fill="${color}" opacity=".6"/>${whisker}<text x="${round(Math.max(x(value), x(high ?? value)) + 4)}"
- y="${y + 11}">${said}</text>`;
-    },
-  )}</svg>`;
+  const marks: Marks = all.map(({ name, value, low, high, said }, i) => {
+    const y = i * step + 3;
+    const long = round(Math.max(0.5, Math.abs(x(value) - x(0))));
+    const whisker =
+      low === undefined || high === undefined ? [] : rule([x(low), y + 7], [x(high), y + 7], "ink");
+    return [
+      textMark([left - 6, y + 11], clipped(name), "end", { ink: "ink", said: name }),
+      {
+        kind: "box",
+        at: [Math.min(x(0), x(value)), y],
+        width: long,
+        height: 14,
+        ...{ ink, opacity: 0.6, said: null },
+      },
+      whisker,
+      textMark([round(Math.max(x(value), x(high ?? value)) + 4), y + 11], said, "start"),
+    ];
+  });
+  return { title, width, height: all.length * step + 4, marks: marksOf(marks) };
 };
 
-const clipped = (name: string): string => (name.length > 20 ? `${name.slice(0, 19)}…` : name);
+/** A name in the room that there is for it. */
+export const clipped = (name: string, most = 20): string =>
+  name.length > most ? `${name.slice(0, most - 1)}…` : name;
 
 /** Low and high of values with some room around them; 0 to 1 of none. */
 export const spanOf = (values: readonly number[], room = 0.06): readonly [number, number] => {
@@ -175,5 +213,5 @@ export const spanOf = (values: readonly number[], room = 0.06): readonly [number
   return [low - margin, high + margin];
 };
 
-const pathOf = (scale: Scale, points: readonly Place[]): string =>
-  points.map(([x, y]) => `${scale.x(x)},${scale.y(y)}`).join(" ");
+const spotsOf = (scale: Scale, points: readonly Place[]): Spot[] =>
+  points.map(([x, y]) => [scale.x(x), scale.y(y)]);

@@ -20,6 +20,7 @@ import {
 } from "./html.ts";
 import { classCards, numberCards } from "./other-cards.ts";
 import { card, pageOf, tableOf } from "./page.ts";
+import { roundsCard } from "./rounds.ts";
 import { slices } from "./slice-cards.ts";
 import type { TableReportJson } from "./table.ts";
 
@@ -42,7 +43,8 @@ export const reportPage = (report: TableReportJson): string => {
     ...(report.classes === null ? [] : classCards(report.classes)),
     ...(report.numbers === null ? [] : numberCards(report.numbers)),
     slices(report),
-    importance(report),
+    roundsCard(report.rounds ?? null),
+    importance(report.importance),
     permutation(report),
     dependence(report.dependence),
     search(report),

@@ -5,6 +5,7 @@
  */
 
 import { classLosses } from "../learn/classes.ts";
+import type { RoundCurve } from "../learn/curve.ts";
 import type { Dependence } from "../learn/dependence.ts";
 import { type BinaryEvaluation, evaluateBinary } from "../learn/evaluate/binary.ts";
 import { type ClassEvaluation, evaluateClasses } from "../learn/evaluate/classes.ts";
@@ -140,6 +141,8 @@ export interface TableReportInput {
   readonly requirements: readonly SliceRequirement[];
   readonly checks: readonly ReportCheck[];
   readonly data: ReportData | null;
+  /** How the loss went as trees were added. */
+  readonly rounds?: RoundCurve | null;
   readonly importance?: readonly Importance[];
   readonly permutation?: readonly PermutationImportance[];
   readonly dependence?: readonly Dependence[];
@@ -168,6 +171,8 @@ export interface TableReportJson {
   readonly slices: readonly Slice[];
   readonly loss_slices: readonly LossSlice[];
   readonly slice_gates: readonly SliceGate[];
+  /** The learning curve; reports of earlier versions have none. */
+  readonly rounds?: RoundCurve | null;
   readonly importance: readonly Importance[];
   readonly permutation: readonly PermutationImportance[];
   readonly dependence: readonly Dependence[];
@@ -204,6 +209,7 @@ export const tableReport = (input: TableReportInput): TableReportJson => {
     metrics,
     champion: answers.champion?.version ?? null,
     slice_gates: answers.kind === "binary" ? sliceGates(cut, requirements) : [],
+    rounds: input.rounds ?? null,
     importance: input.importance ?? [],
     permutation: input.permutation ?? [],
     dependence: input.dependence ?? [],

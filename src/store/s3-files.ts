@@ -34,8 +34,8 @@ export interface Direct {
    */
   finish(upload: DirectUpload, parts: readonly UploadedPart[]): Promise<Staged>;
   abort(upload: DirectUpload): Promise<void>;
-  /** Where an object can be fetched from. */
-  url(digest: string): Promise<string>;
+  /** Where an object can be fetched from, for a day unless told otherwise. */
+  url(digest: string, seconds?: number): Promise<string>;
   /** Removes uploads that nobody ended for so long. */
   removeOlder(ms: number): Promise<RemovedFiles>;
 }
@@ -250,7 +250,7 @@ export function s3Files(deps: S3FilesDeps) {
       });
       await inBucket(() => client.removeObject(bucket, key));
     },
-    url: (digest) => signer.presignedGetObject(bucket, keyOf(digest), SIGNED_S),
+    url: (digest, seconds = SIGNED_S) => signer.presignedGetObject(bucket, keyOf(digest), seconds),
     removeOlder: async (ms) => {
       const isOld = (time: Date | undefined) => time !== undefined && Date.now() - +time >= ms;
       let removed = 0;

@@ -37,6 +37,8 @@ CHECKS = [
 ]
 # Trainings are begun by these; a few are as good as thousands.
 HEAVY = ("/retrain", "/backfill", "/runs", "/verify")
+# Calls of MLflow's protocol: what is no JSON, or of an unknown name, counts there as not given.
+MLFLOW = "/api/"
 ODD = [None, 0, -0.0, 1, 39.5, -1, 2**31, 2**53, 2**53 + 1, 1e308, True, False]
 ODD += [[], [1], {}, {"a": 1}]
 ODD += ["", " ", "?", "5", "0x10", "1e3", "NaN", "Infinity", "a\u0000b", "\ud7ff", "x" * 300]
@@ -72,6 +74,12 @@ def nearly_right(case):
         known = order["names"].get(name)
         if known and dice.random() < 0.95:
             case.path_parameters[name] = dice.choice(known)
+    if case.path.startswith(MLFLOW):
+        for part in (case.query, case.body):
+            for name in list(part) if isinstance(part, dict) else []:
+                known = order["names"].get(name)
+                if known and isinstance(part[name], str) and dice.random() < 0.8:
+                    part[name] = dice.choice(known)
     heavy = case.method == "POST" and case.path.endswith(HEAVY)
     if heavy and dice.random() < 0.98:
         for name in list(case.path_parameters or {}):
@@ -135,7 +143,8 @@ def note(case, response, problem):
 
 def ask(case):
     """Asks as it was made, and once more nearly right: making one takes longer than asking."""
-    send(case, [*CHECKS, negative_data_rejection])
+    lenient = case.path.startswith(MLFLOW)
+    send(case, CHECKS if lenient else [*CHECKS, negative_data_rejection])
     nearly_right(case)
     # What was wrong of it may be right now.
     send(case, CHECKS)
@@ -155,6 +164,9 @@ def send(case, checks):
         case.validate_response(response, checks=checks)
     except FailureGroup as group:
         for problem in group.exceptions:
+            # What this store of files cannot do is told so, as that protocol has it.
+            if response.status_code == 501 and case.path.startswith(MLFLOW):
+                continue
             note(case, response, problem)
 
 

@@ -1,7 +1,6 @@
 """What the unmodified client does to a server, and what it sees of it.
 
-usage: mlflow_client.py URL all      ->  JSON: version of the client, seconds by part
-       mlflow_client.py URL income FOLDER  ->  JSON: rows and scikit-learn's own probabilities
+usage: mlflow_client.py URL  ->  JSON: version of the client, seconds by part
 The answer is the last line: the client prints lines of its own.
 
 Each part asserts what the client promises its users; the first that does not hold ends it.
@@ -23,10 +22,12 @@ warnings.filterwarnings("ignore")
 import mlflow  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
+from mlflow.entities import Metric, Param, RunTag  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
-url, task = sys.argv[1:3]
+url = sys.argv[1]
 mlflow.set_tracking_uri(url)
 client = MlflowClient()
 IS_3 = int(mlflow.__version__.split(".")[0]) >= 3
@@ -119,9 +120,14 @@ def artifacts():
         mlflow.log_text("hello", "notes/hello.txt")
         mlflow.log_dict({"a": [1]}, "notes/a.json")
         mlflow.log_table({"x": [1, 2]}, "table.json")
+        mlflow.log_image(np.zeros((4, 4, 3), dtype=np.uint8), "pictures/black.png")
+        mlflow.log_image(np.zeros((4, 4), dtype=np.uint8), key="grey", step=2)
+        figure = Figure()
+        figure.subplots().plot([1, 2, 3])
+        mlflow.log_figure(figure, "pictures/line.svg")
         id = run.info.run_id
         assert sorted(one.path for one in client.list_artifacts(id)) == [
-            *["a.bin", "files", "notes", "table.json"]
+            *["a.bin", "files", "images", "notes", "pictures", "table.json"]
         ]
         inside = {one.path: one.file_size for one in client.list_artifacts(id, "files")}
         assert inside == {"files/a.bin": 3_000_000, "files/deep": None}, inside
@@ -130,6 +136,9 @@ def artifacts():
             with open(f"{got}/{path}", "rb") as one, open(f"{folder}/in/{path}", "rb") as other:
                 assert one.read() == other.read(), path
         assert mlflow.artifacts.load_text(f"runs:/{id}/notes/hello.txt") == "hello"
+        assert mlflow.artifacts.load_image(f"runs:/{id}/pictures/black.png").size == (4, 4)
+        table = mlflow.load_table("table.json", run_ids=[id])
+        assert list(table["x"]) == [1, 2]
         assert mlflow.artifacts.load_dict(f"runs:/{id}/notes/a.json") == {"a": [1]}
         begun = time.monotonic()
         try:
@@ -214,6 +223,10 @@ def autolog():
     assert loaded.predict(rows).shape == (200,)
 
 
+# Each goes through two hundred keys in an order of its own.
+STRIDES = [1, 3, 7, 9, 11, 13, 17, 19]
+
+
 def worker(number, run_id, failures):
     """One of several processes that log to one run and register one model at once."""
     try:
@@ -221,11 +234,29 @@ def worker(number, run_id, failures):
         for step in range(5):
             own.log_metric(run_id, "shared", number, step=step)
             own.set_tag(run_id, "last", str(number))
+            # The same keys from all.
+            keys = [f"k{i * STRIDES[number] % 200}" for i in range(200)]
+            own.log_batch(
+                run_id,
+                metrics=[Metric(key, number, step, step) for key in keys],
+                params=[Param(f"p{i}", "same") for i in range(20)],
+                tags=[RunTag(key, str(number)) for key in keys[:50]],
+            )
         mine = own.create_run(own.get_run(run_id).info.experiment_id).info.run_id
         own.log_param(mine, "number", number)
+        own.log_text(mine, f"by {number}", "notes/note.txt")
+        own.log_text(run_id, f"by {number}", f"notes/{number}.txt")
+        note = mlflow.artifacts.load_text(f"runs:/{mine}/notes/note.txt")
+        assert note == f"by {number}", note
         own.set_terminated(mine)
+        own.delete_run(mine)
+        own.restore_run(mine)
+        home = own.get_run(mine).info.experiment_id
+        found = own.search_runs([home], f"params.number = '{number}'")
+        assert [one.info.run_id for one in found] == [mine], found
         for _ in range(3):
-            own.create_model_version("client-many", f"runs:/{run_id}/none", run_id)
+            made = own.create_model_version("client-many", f"runs:/{run_id}/none", run_id)
+        own.set_registered_model_alias("client-many", f"of-{number}", made.version)
     except Exception as fault:  # noqa: BLE001
         failures.put(f"{number}: {fault!r}")
 
@@ -245,6 +276,11 @@ def together():
         process.join(120)
     assert failures.empty(), failures.get()
     assert len(client.get_metric_history(run.info.run_id, "shared")) == 40
+    # Points that are alike are one: of each key and step, one of each process.
+    assert len(client.get_metric_history(run.info.run_id, "k7")) == 40
+    assert len(client.list_artifacts(run.info.run_id, "notes")) == 8
+    aliases = client.get_registered_model("client-many").aliases
+    assert sorted(aliases) == [f"of-{i}" for i in range(8)] and len(set(aliases.values())) == 8
     versions = client.search_model_versions("name = 'client-many'")
     assert sorted(int(one.version) for one in versions) == list(range(1, 25))
     assert len(mlflow.search_runs()) == 9
@@ -253,63 +289,10 @@ def together():
 PARTS = [experiments, runs, artifacts, models, autolog, together]
 
 
-def income(folder):
-    """The walkthrough: a pipeline over the income table becomes a model that is served."""
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-    from sklearn.compose import ColumnTransformer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    numbers = ["age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week"]
-    texts = ["workclass", "education", "marital_status", "occupation", "relationship", "race"]
-    names = ["age", "workclass", "fnlwgt", "education", "education_num", "marital_status"]
-    names += ["occupation", "relationship", "race", "sex", "capital_gain", "capital_loss"]
-    names += ["hours_per_week", "native_country", "income"]
-    texts += ["sex", "native_country"]
-    frame = pd.read_csv(
-        f"{folder}/adult.data.gz", names=names, skipinitialspace=True, nrows=8_000
-    )
-    label = (frame.pop("income") == ">50K").astype(int)
-    frame[numbers] = frame[numbers].astype(np.float32)
-    pipeline = make_pipeline(
-        ColumnTransformer(
-            [
-                ("numbers", StandardScaler(), numbers),
-                ("texts", OneHotEncoder(handle_unknown="ignore"), texts),
-            ]
-        ),
-        LogisticRegression(max_iter=200),
-    ).fit(frame, label)
-    types = [
-        (name, (FloatTensorType if name in numbers else StringTensorType)([None, 1]))
-        for name in frame
-    ]
-    made = to_onnx(pipeline, initial_types=types, options={id(pipeline): {"zipmap": False}})
-    mlflow.set_experiment("income")
-    with mlflow.start_run():
-        mlflow.log_metric("accuracy", pipeline.score(frame, label))
-        mlflow.onnx.log_model(
-            made, **called("model"), registered_model_name="income50k", pip_requirements=[]
-        )
-    client.set_registered_model_alias("income50k", "champion", "1")
-    moved = time.time()
-    asked = frame.head(100)
-    return {
-        "moved": moved * 1000,
-        "rows": json.loads(asked.to_json(orient="records")),
-        "probabilities": pipeline.predict_proba(asked).tolist(),
-    }
-
-
-if task == "income":
-    answer = income(sys.argv[3])
-else:
-    answer = {"version": mlflow.__version__, "seconds": {}}
-    for part in PARTS:
-        begun = time.monotonic()
-        part()
-        answer["seconds"][part.__name__] = round(time.monotonic() - begun, 1)
-        print(part.__name__, answer["seconds"][part.__name__], file=sys.stderr, flush=True)
+answer = {"version": mlflow.__version__, "seconds": {}}
+for part in PARTS:
+    begun = time.monotonic()
+    part()
+    answer["seconds"][part.__name__] = round(time.monotonic() - begun, 1)
+    print(part.__name__, answer["seconds"][part.__name__], file=sys.stderr, flush=True)
 print(json.dumps(answer))

@@ -13,6 +13,7 @@ import { featureColumns } from "../../models/table-columns.ts";
 import type { TableFile } from "../../models.ts";
 import { modelMetadata } from "../../onnx/read.ts";
 import { encodeTableModel } from "../../onnx/table.ts";
+import { tablePlots } from "../../report/plots.ts";
 import { asTable, openArtifact } from "../../serve/loaded.ts";
 import { loadRuntime } from "../../serve/runtime.ts";
 import {
@@ -23,6 +24,8 @@ import {
 } from "../../serve/table.ts";
 import { checkTable } from "../../table/checks.ts";
 import type { TableRows } from "../../table/rows.ts";
+import { digestOfRows } from "../inputs.ts";
+import { sendPlots } from "../run-files.ts";
 import type { OnProgress } from "../trainer.ts";
 import { answersOn, type ChampionOn, compared, strangerTo } from "./compare.ts";
 import {
@@ -37,6 +40,11 @@ import { paramsOf, recipeOf } from "./recipe.ts";
 import { reportOf } from "./report.ts";
 import { rowsSent } from "./rows.ts";
 
+const INPUTS = [
+  ["training", "train"],
+  ["validation", "validation"],
+  ["test", "test"],
+] as const;
 const PARITY_ROWS = 2_000;
 const NOTHING = new Uint8Array();
 
@@ -116,6 +124,13 @@ export async function trainRows(
         loss: { name: metric, value: loss(judged.answers), baseline: loss(judged.baseline) },
         report,
         trials: fit.trials,
+        tried: fit.tried,
+        inputs: INPUTS.map(([context, part]) => ({
+          context,
+          rows: fit.split[part].length,
+          digest: digestOfRows(table.digest, fit.split[part]),
+        })),
+        plots: sendPlots(tablePlots(report)),
       },
     },
   };

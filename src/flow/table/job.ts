@@ -8,7 +8,9 @@ import type { ReportData, TableReportJson } from "../../report/table.ts";
 import type { TableFacts } from "../../serve/table.ts";
 import type { TableCheck } from "../../table/checks.ts";
 import type { StoredPart } from "../../table/load.ts";
+import type { InputContext } from "../inputs.ts";
 import type { ChildJob } from "../job.ts";
+import type { SentPlot } from "../run-files.ts";
 
 /** The rows, one JSON array a line, in the order of the parts. */
 export const ROWS_FILE = "rows.ndjson";
@@ -60,6 +62,15 @@ export interface Trained {
   readonly loss: { readonly name: string; readonly value: number; readonly baseline: number };
   readonly report: TableReportJson;
   readonly trials: readonly Trial[];
+  /** Validation loss by trainer, where rows chose between them. */
+  readonly tried: Readonly<Record<string, number>>;
+  /** The parts of the rows, with a digest of which rows they are. */
+  readonly inputs: readonly {
+    readonly context: InputContext;
+    readonly rows: number;
+    readonly digest: string;
+  }[];
+  readonly plots: readonly SentPlot[];
 }
 
 /** The answers on the rows that judge: kept by the run, for later comparisons. */

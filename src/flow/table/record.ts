@@ -3,6 +3,7 @@
  * below it.
  */
 import type { TableFile } from "../../models.ts";
+import type { MetricPoint } from "../../registry/metrics.ts";
 import { PARENT_RUN } from "../../registry/run-list.ts";
 import type { Tracking } from "../../registry/tracking.ts";
 import type { Versions } from "../../registry/versions.ts";
@@ -11,7 +12,11 @@ import type { TableFacts } from "../../serve/table.ts";
 import type { Orm } from "../../store/database.ts";
 import type { TableCheck } from "../../table/checks.ts";
 import { type Instant, iso } from "../../types.ts";
-import { type Recorded, recordRun, signatureOf, TRAINING_ARTIFACT } from "../record.ts";
+import { logTraining, registerMade } from "../made.ts";
+import { roundPoints, wholePoints } from "../points.ts";
+import { type Recorded, recordRun, TRAINING_ARTIFACT } from "../record.ts";
+import { jsonFile, plotFiles, textFile } from "../run-files.ts";
+import { tableInputs } from "./inputs.ts";
 import type { JudgedJson, PartHead, Trained } from "./job.ts";
 import { trialParams } from "./recipe.ts";
 
@@ -44,58 +49,44 @@ interface Stores {
   readonly versions: Versions;
 }
 
-/** Records a training that was not skipped: run, dataset, figures, files, trials, the version. */
+/** Records a training that was not skipped: run, datasets, figures, files, trials, the version. */
 export async function recordTable(
   { model, trained, artifact, parts, checks, pipelineRunId, at, guard }: TableRecording,
   { tracking, versions }: Stores,
 ): Promise<Recorded> {
-  const { facts, rows, params, parity, report } = trained;
+  const { facts, params, report } = trained;
   const name = `${model.name} ${iso(at)}`;
   const about = { model: model.name, name, pipelineRunId };
   return recordRun(about, tracking, async ({ experimentId, runId }) => {
-    await tracking.logParams(runId, params);
-    await tracking.logMetrics(runId, [
-      ...Object.entries(report.metrics).map(([key, value]) => ({ key, value })),
-      { key: "parity_max_difference", value: parity.maxDifference },
-    ]);
-    await tracking.logDataset(
-      runId,
-      {
-        name: model.name,
-        digest: facts.dataset_digest.slice(0, 36),
-        sourceType: "sluice_table",
-        source: JSON.stringify({ files: parts }),
-        schema: JSON.stringify({
-          columns: facts.columns.map(({ name, type }) => ({ name, type })),
-        }),
-        profile: JSON.stringify(rows),
-        markets: null,
-        firstSlot: null,
-        lastSlot: null,
-        asOf: at,
-      },
-      { "mlflow.data.context": "training" },
-    );
-    await tracking.logArtifact(
-      runId,
-      TRAINING_ARTIFACT,
-      text(JSON.stringify(trainingOf(trained, checks))),
-    );
     const told = { ...report, about: { ...report.about, run: runId, made_at: iso(at) } };
-    await tracking.logArtifact(runId, "report.json", text(JSON.stringify(told)));
-    await tracking.logArtifact(runId, "report.html", text(reportPage(told)));
+    const made = {
+      ...{ runId, artifact, at, params, summary: report.summary },
+      datasetDigest: facts.dataset_digest,
+      points: tablePoints(trained),
+      inputs: tableInputs(model, trained, parts, at),
+      files: [
+        jsonFile(TRAINING_ARTIFACT, trainingOf(trained, checks)),
+        jsonFile("report.json", told),
+        textFile("report.html", reportPage(told)),
+        ...plotFiles(trained.plots),
+      ],
+    };
+    await logTraining(made, tracking);
     await recordTrials(trained, { experimentId, runId, name, model: model.name }, tracking);
-    return versions.register({
-      name: model.name,
-      runId,
-      bytes: artifact,
-      signature: signatureOf(artifact),
-      description: report.summary,
-      tags: { "sluice.dataset_digest": facts.dataset_digest },
-      guard,
-    });
+    return registerMade(model.name, made, guard, versions);
   });
 }
+
+/** Figures of the whole, the validation loss of each trainer, and the trees' by round. */
+const tablePoints = ({ report, parity, tried }: Trained): MetricPoint[] => [
+  ...wholePoints({ ...report.metrics, parity_max_difference: parity.maxDifference }),
+  ...wholePoints(
+    Object.fromEntries(
+      Object.entries(tried).map(([name, loss]) => [`${name}_validation_loss`, loss]),
+    ),
+  ),
+  ...roundPoints(report.rounds ?? null),
+];
 
 const trainingOf = (
   { parity, loss, judged, facts, report }: Trained,
@@ -133,5 +124,3 @@ async function recordTrials(
     await tracking.endRun(runId, loss === null ? "FAILED" : "FINISHED");
   }
 }
-
-const text = (of: string): Uint8Array => new TextEncoder().encode(of);

@@ -81,6 +81,7 @@ export function reportOf(
       .filter(({ verdict }) => verdict !== "off")
       .map(({ name, verdict, detail }) => ({ name, verdict: SAID[verdict], detail })),
     data,
+    rounds: fit.curve,
     importance,
     permutation,
     dependence: drawn.map(({ name }) =>

@@ -9,6 +9,21 @@ export const commandCodes: CodeRows = {
     "A report or a backup cannot be written where it was to go.",
     "Give a folder that exists, can be written, and has room.",
   ],
+  import_broken_off: [
+    "File broken off",
+    "A file of the server that is imported did not come whole; nothing of it was stored.",
+    "Start the same import again: it goes on where it was.",
+  ],
+  import_skipped: [
+    "Left out of an import",
+    "One thing of the server that is imported cannot be brought; its report says why.",
+    "Nothing else is affected by it.",
+  ],
+  import_unreachable: [
+    "Import's source not read",
+    "The server or the database that is imported does not answer, or is none of MLflow's.",
+    "Look at it, and start the same import again: it goes on where it was.",
+  ],
   interrupted: [
     "Interrupted",
     "Sluice was stopped before the command was done.",

@@ -278,6 +278,9 @@ describe.each(testDatabases())("files over the MLflow protocol on $name", (on) =
       const got = [response.status, await response.text(), response.headers.get("content-range")];
       expect([range, ...got]).toEqual([range, status, text, told]);
     }
+    await open.put(`${root}/dog%2Bstep%2B1.webp`, "x");
+    const plus = await open.call("GET", `${PROXY}/${root}/dog%2Bstep%2B1.webp`);
+    expect(plus.headers.get("content-disposition")).toBe("attachment; filename=dog+step+1.webp");
     await open.put(`${root}/${encodeURIComponent('a "é".html')}`, "<script>");
     const odd = await open.call("GET", `${PROXY}/${root}/${encodeURIComponent('a "é".html')}`);
     expect(odd.headers.get("content-disposition")).toBe(
@@ -308,6 +311,18 @@ describe.each(testDatabases())("files over the MLflow protocol on $name", (on) =
     const [status, body] = await open.told(open.call("GET", `${PROXY}/${root}/lost`));
     expect([status, body.error_code]).toEqual([404, NONE]);
     expect(body.message).toContain(sha256("lost"));
+  });
+
+  test("a name with signs that could be escapes is kept as it is", async () => {
+    const { id, root } = await open.newRun();
+    const name = "grey%step%2%timestamp%1795735428379%g3dd1e20.png";
+    expect(await open.put(`${root}/images/${encodeURIComponent(name)}`, "x")).toEqual([200, {}]);
+    const listed = await open.told(
+      open.call("GET", `/api/2.0/mlflow/artifacts/list?run_id=${id}&path=images`),
+    );
+    expect(listed[1].files).toEqual([{ path: `images/${name}`, is_dir: false, file_size: 1 }]);
+    const got = await open.call("GET", `${PROXY}/${root}/images/${encodeURIComponent(name)}`);
+    expect([got.status, await got.text()]).toEqual([200, "x"]);
   });
 
   const HOSTILE = [
@@ -358,6 +373,7 @@ describe.each(testDatabases())("files over the MLflow protocol on $name", (on) =
       ["path=a", "x", "Request must specify run_uuid."],
       [`run_uuid=${id}`, "x", "Request must specify path."],
       [`run_uuid=${id}&path=a`, "", "Request must specify data."],
+      [`run_uuid=${id}&path=../a`, "", "Invalid path"],
       [
         `run_uuid=${id}&path=a`,
         bytesOf(10 * MIB + 1),
@@ -422,6 +438,11 @@ describe.each(testDatabases())("files over the MLflow protocol on $name", (on) =
     }
     const presigned = open.call("GET", "/api/2.0/mlflow-artifacts/presigned/x");
     expect((await open.told(presigned))[0]).toBe(501);
+    const { id } = await open.newRun();
+    const download = await open.refused("artifacts/presigned-download-url", {
+      ...{ run_id: id, path: "a" },
+    });
+    expect(download.slice(0, 2)).toEqual([501, "NOT_IMPLEMENTED"]);
     const info = await open.told(open.call("GET", "/api/3.0/mlflow/server-info"));
     expect(info[1]).toMatchObject({
       ...{ multipart_uploads_enabled: false, multipart_downloads_enabled: false },
@@ -517,6 +538,29 @@ describe.skipIf(endpoint === undefined)("files on an S3 server", () => {
     expect(sha256(await (await fetch(url)).bytes())).toBe(sha256(bytes));
     const none = open.call("GET", `/api/2.0/mlflow-artifacts/presigned/${root}/none`);
     expect((await open.told(none))[0]).toBe(404);
+  });
+
+  test("a file of a run has an address for as long as is asked for, and takes none", async () => {
+    const { id, root } = await open.newRun();
+    await open.put(`${root}/a.bin`, bytesOf(70));
+    const order = { run_id: id, path: "a.bin" };
+    const told = await open.post("artifacts/presigned-download-url", { ...order, expiration: 60 });
+    expect(told).toMatchObject({ headers: {}, file_size: 70 });
+    expect(new URL(told.presigned_url).searchParams.get("X-Amz-Expires")).toBe("60");
+    expect(sha256(await (await fetch(told.presigned_url)).bytes())).toBe(sha256(bytesOf(70)));
+    for (const expiration of [-5, 0, 604_801]) {
+      for (const which of ["upload", "download"]) {
+        const path = `artifacts/presigned-${which}-url`;
+        const [status, , why] = await open.refused(path, { ...order, expiration });
+        expect([status, why]).toMatchObject([400, expect.stringContaining("1 and 604800 seconds")]);
+      }
+    }
+    // Nothing would tell when the bytes are there; MLflow's own server says the same of a proxy.
+    const upload = (more: object) =>
+      open.refused("artifacts/presigned-upload-url", { ...order, ...more });
+    expect(await upload({})).toMatchObject([400, BAD, expect.stringContaining("proxied")]);
+    expect(await upload({ path: "a/../../b" })).toEqual([400, BAD, "Invalid path"]);
+    expect((await upload({ run_id: "none" }))[0]).toBe(404);
   });
 
   test("an upload that is given up, or refused, leaves no file", async () => {

@@ -3,6 +3,7 @@
  * and logged models. Bodies pass through in both directions, however large they are.
  */
 import type { Entry } from "../../registry/files.ts";
+import { filePath } from "../../registry/paths.ts";
 import { badParameter } from "../../registry/refusal.ts";
 import { streamOf } from "../stream.ts";
 import { download } from "./download.ts";
@@ -19,6 +20,7 @@ const SILENCE_MS = 60_000;
 const UPLOAD_LIMIT = 10 * 1024 * 1024;
 
 const long = { deadlineMs: LONG_MS } as const;
+const attachment = { gives: "*/*", ...long } as const;
 
 const bodyOf = ({ request }: RpcCall, limit = Number.POSITIVE_INFINITY) =>
   streamOf(request, { limit, silenceMs: SILENCE_MS });
@@ -51,7 +53,7 @@ export const artifactRpcs: readonly Rpc[] = [
     },
   }),
   rawRpc({
-    ...{ method: "GET", path: `${PROXY}/{path+}`, role: "read", ...long },
+    ...{ method: "GET", path: `${PROXY}/{path+}`, role: "read", ...attachment },
     answer: async (call) => {
       const path = call.params["path"]!;
       return download(call, await call.mlflow.files.file(path), path);
@@ -81,7 +83,8 @@ export const artifactRpcs: readonly Rpc[] = [
     },
   }),
   rawRpc({
-    ...{ method: "GET", path: "/get-artifact", role: "read", ...long },
+    ...{ method: "GET", path: "/get-artifact", role: "read", ...attachment },
+    query: { run_id: text, run_uuid: text, path: needed(text) },
     answer: async (call) => {
       const runId = must(call, "run_id", "run_uuid");
       const path = must(call, "path");
@@ -89,7 +92,8 @@ export const artifactRpcs: readonly Rpc[] = [
     },
   }),
   rawRpc({
-    ...{ method: "GET", path: "/model-versions/get-artifact", role: "read", ...long },
+    ...{ method: "GET", path: "/model-versions/get-artifact", role: "read", ...attachment },
+    query: { name: needed(text), version: needed(text), path: needed(text) },
     answer: async (call) => {
       const name = must(call, "name");
       const version = must(call, "version");
@@ -110,7 +114,8 @@ export const artifactRpcs: readonly Rpc[] = [
   rawRpc({
     method: "GET",
     path: "logged-models/{model_id}/artifacts/files",
-    ...{ role: "read", ...long },
+    ...{ role: "read", ...attachment },
+    query: { artifact_file_path: needed(text) },
     answer: async (call) => {
       const path = must(call, "artifact_file_path");
       const file = await call.mlflow.files.fileOfModel(call.params["model_id"]!, path);
@@ -119,9 +124,10 @@ export const artifactRpcs: readonly Rpc[] = [
   }),
   rawRpc({
     ...{ method: "POST", path: "upload-artifact", role: "track", ...long },
+    query: { run_id: text, run_uuid: text, path: needed(text) },
     answer: async (call) => {
       const runId = must(call, "run_id", "run_uuid");
-      const path = must(call, "path");
+      const path = filePath(must(call, "path"));
       const { headers, body } = call.request;
       const length = headers.get("content-length");
       if (Number(length) > UPLOAD_LIMIT)

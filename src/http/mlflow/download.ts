@@ -101,7 +101,7 @@ export function typeOf(name: string): string {
 
 /** Plain where the name is plain, else in the form that every client knows. */
 function dispositionOf(name: string): string {
-  if (/^[\w.-]+$/.test(name)) return `attachment; filename=${name}`;
+  if (/^[\w.+-]+$/.test(name)) return `attachment; filename=${name}`;
   const ascii = name.replace(/[^\x20-\x7e]/g, "_").replace(/["\\]/g, "_");
   const encoded = encodeURIComponent(name).replace(
     /['()*]/g,

@@ -34,14 +34,16 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   504: "DEADLINE_EXCEEDED",
 };
 
-/** The answer that tells of an error. What is unprocessable here (422) is bad there (400). */
+/**
+ * The answer that tells of an error. What is unprocessable here (422) is bad there (400). The id of
+ * the request is among the headers alone: some clients compare the whole body.
+ */
 export function mlflowError(error: SluiceError, options: ProblemOptions): Response {
   const status = error.status === 422 ? 400 : error.status;
   const usual = status < 500 ? "INVALID_PARAMETER_VALUE" : "INTERNAL_ERROR";
   const body = {
     error_code: KINDS[error.code] ?? BY_STATUS[status] ?? usual,
     message: error.fix === "" ? error.message : `${error.message} ${error.fix}`,
-    request_id: options.requestId,
     ...(options.simulated ? { simulated: true } : {}),
   };
   const headers = headersOf(error, "application/json", options);

@@ -9,6 +9,7 @@ import { type Rpc, rpc } from "./route.ts";
 import { double64, some } from "./views.ts";
 
 const read = { method: "GET", role: "read" } as const;
+const BULK = "GetMetricHistoryBulk";
 const RUNS = 100;
 const POINTS = 25_000;
 const STEPS = 2_500;
@@ -40,30 +41,35 @@ export const historyRpcs: readonly Rpc[] = [
     path: "metrics/get-history-bulk",
     takes: { run_id: list(text), metric_key: text, max_results: int64 },
     answer: async ({ run_id, metric_key, max_results = POINTS }, { mlflow }) => {
-      const name = "GetMetricHistoryBulk";
-      assertRuns(name, "run_id", run_id);
-      const key = keyOf(name, metric_key);
+      assertRuns(run_id);
+      if (!metric_key) throw badParameter(`${BULK} request must specify a metric_key.`);
       const most = Math.min(Math.max(max_results, 0), POINTS);
-      const points = await mlflow.runs.histories(run_id, key, most);
-      return { metrics: points.map((point) => runPointView(key, point)) };
+      const points = await mlflow.runs.histories(run_id, metric_key, most);
+      return { metrics: points.map((point) => runPointView(metric_key, point)) };
     },
   }),
   rpc({
     ...read,
     path: "metrics/get-history-bulk-interval",
     takes: {
-      run_ids: list(text),
-      metric_key: text,
+      run_ids: needed(list(text)),
+      metric_key: needed(text),
       start_step: int64,
       end_step: int64,
       max_results: int64,
     },
-    answer: async ({ run_ids, metric_key, start_step, end_step, max_results = STEPS }, call) => {
-      const name = "GetMetricHistoryBulkInterval";
-      assertRuns(name, "run_ids", run_ids);
-      const key = keyOf(name, metric_key);
+    answer: async (
+      { run_ids, metric_key: key, start_step, end_step, max_results = STEPS },
+      call,
+    ) => {
+      if (run_ids.length > RUNS) {
+        throw badParameter(
+          `GetMetricHistoryBulkInterval request must specify at most ${RUNS} run_ids. Received ` +
+            `${run_ids.length} run_ids.`,
+        );
+      }
       if (max_results < 1 || max_results > STEPS) {
-        throw invalidValue("max_results", max_results, `It must be between 1 and ${STEPS}.`);
+        throw badParameter(`max_results must be between 1 and ${STEPS}. Got ${max_results}.`);
       }
       if ((start_step === undefined) !== (end_step === undefined)) {
         throw badParameter(
@@ -73,8 +79,8 @@ export const historyRpcs: readonly Rpc[] = [
       const steps = start_step === undefined ? null : ([start_step, end_step!] as const);
       if (steps !== null && steps[0] > steps[1]) {
         throw badParameter(
-          `end_step must be greater than or equal to start_step. Found start_step=${steps[0]} ` +
-            `and end_step=${steps[1]}.`,
+          "end_step must be greater than start_step. " +
+            `Found start_step=${steps[0]} and end_step=${steps[1]}.`,
         );
       }
       const interval = { runIds: run_ids, key, steps, most: max_results };
@@ -84,17 +90,12 @@ export const historyRpcs: readonly Rpc[] = [
   }),
 ];
 
-function assertRuns(name: string, field: string, ids: readonly string[]): void {
-  if (ids.length === 0) throw badParameter(`${name} request must specify at least one ${field}.`);
+function assertRuns(ids: readonly string[]): void {
+  if (ids.length === 0) throw badParameter(`${BULK} request must specify at least one run_id.`);
   if (ids.length <= RUNS) return;
   throw badParameter(
-    `${name} request cannot specify more than ${RUNS} run_ids. Received ${ids.length} run_ids.`,
+    `${BULK} request cannot specify more than ${RUNS} run_ids. Received ${ids.length} run_ids.`,
   );
-}
-
-function keyOf(name: string, key: string | undefined): string {
-  if (key) return key;
-  throw badParameter(`${name} request must specify a metric_key.`);
 }
 
 const pointView = (key: string, { value, timestamp, step }: HistoryPoint) => ({

@@ -15,10 +15,16 @@ const WRONG = Symbol("wrong");
 
 export const wrongOf = (wrong: Wrong) => wrong[WRONG];
 
+/** What a field holds, for those who tell of messages or make them up. */
+export type Kind = "text" | "int64" | "double" | "bool" | "choice" | "message" | "list";
+
 /** How a value is read: undefined is passed where it is absent. */
 export interface Field<T> {
   read(value: unknown): T | Wrong;
-  /** The members of a message, the field of a list's items: for those who make messages up. */
+  readonly kind: Kind;
+  readonly isNeeded?: true;
+  /** The names of a choice, the members of a message, the field of a list's items. */
+  readonly names?: readonly string[];
   readonly fields?: Fields;
   readonly item?: Field<unknown>;
 }
@@ -42,7 +48,8 @@ const below = (key: string | number, wrong: Wrong): Wrong => ({
   keys: [key, ...wrong.keys],
 });
 
-const optional = <T>(read: (value: unknown) => T | Wrong): Field<T | undefined> => ({
+const optional = <T>(kind: Kind, read: (value: unknown) => T | Wrong): Field<T | undefined> => ({
+  kind,
   read: (value) => (value === undefined || value === null ? undefined : read(value)),
 });
 
@@ -50,7 +57,7 @@ const optional = <T>(read: (value: unknown) => T | Wrong): Field<T | undefined> 
  * Text. A NUL is refused everywhere: the database cannot hold it. Halves of characters, which have
  * no UTF-8, become what they would be stored as.
  */
-export const text = optional((value) => {
+export const text = optional("text", (value) => {
   if (typeof value !== "string") return TYPE;
   if (value.includes("\0")) return NUL;
   return value.isWellFormed() ? value : value.toWellFormed();
@@ -59,7 +66,7 @@ export const text = optional((value) => {
 const WHOLE = /^[+-]?\d{1,19}$/;
 
 /** A whole number, also as text; within 2^53, beyond which it would not be kept exactly. */
-export const int64 = optional((value) => {
+export const int64 = optional("int64", (value) => {
   const number = typeof value === "string" && WHOLE.test(value) ? Number(value) : value;
   return Number.isSafeInteger(number) ? (number as number) + 0 : TYPE;
 });
@@ -72,7 +79,7 @@ const SPECIAL = new Map([
 ]);
 
 /** A number, also as text, also `"NaN"`, `"Infinity"` and `"-Infinity"`; true is 1. */
-export const double = optional((value) => {
+export const double = optional("double", (value) => {
   if (typeof value === "boolean") return value ? 1 : 0;
   if (typeof value === "number") return Number.isFinite(value) ? value : TYPE;
   if (typeof value !== "string") return TYPE;
@@ -82,7 +89,7 @@ export const double = optional((value) => {
 });
 
 /** True or false; an address has them as text, in any case. */
-export const bool = optional((value) => {
+export const bool = optional("bool", (value) => {
   if (typeof value === "boolean") return value;
   const lower = typeof value === "string" ? value.toLowerCase() : "";
   return lower === "true" ? true : lower === "false" ? false : TYPE;
@@ -96,14 +103,14 @@ export const choice = <const Name extends string>(names: Readonly<Record<Name, n
     byValue.set(number, name as Name);
     byValue.set(String(number), name as Name);
   }
-  return optional((value): Name | undefined | Wrong =>
-    typeof value === "string" || typeof value === "number" ? byValue.get(value) : TYPE,
-  );
+  const read = (value: unknown): Name | undefined | Wrong =>
+    typeof value === "string" || typeof value === "number" ? byValue.get(value) : TYPE;
+  return { ...optional("choice", read), names: Object.keys(names) };
 };
 
 /** A message within a message. */
 export const message = <F extends Fields>(fields: F): Field<Message<F> | undefined> => ({
-  ...optional((value): Message<F> | Wrong =>
+  ...optional("message", (value): Message<F> | Wrong =>
     typeof value === "object" && !Array.isArray(value)
       ? readMessage(fields, value as Readonly<Record<string, unknown>>)
       : TYPE,
@@ -113,6 +120,7 @@ export const message = <F extends Fields>(fields: F): Field<Message<F> | undefin
 
 /** Any number of values; absent is none. Where an address has one, it is one value. */
 export const list = <T>(field: Field<T | undefined>): Field<readonly T[]> => ({
+  kind: "list",
   item: field,
   read: (value) => {
     if (value === undefined || value === null) return [];
@@ -132,6 +140,7 @@ export const list = <T>(field: Field<T | undefined>): Field<readonly T[]> => ({
 /** A value that must be there; empty text counts as absent. */
 export const needed = <T>(field: Field<T>): Field<Exclude<T, undefined>> => ({
   ...field,
+  isNeeded: true,
   read: (value) => {
     if (value === undefined || value === null || value === "") return MISSING;
     return field.read(value) as Exclude<T, undefined> | Wrong;

@@ -5,7 +5,7 @@ import type { LoggedData } from "../../registry/search/logged-data.ts";
 import type { RegisteredData, VersionData } from "../../registry/search/model-data.ts";
 import { double64, some, tagViews } from "./views.ts";
 
-/** A version: its number is text. */
+/** A version: its number is text, and its description is there: clients take none for another. */
 export const versionView = ({ row, tags, aliases }: VersionData) => ({
   name: row.name,
   version: String(row.version),
@@ -13,7 +13,7 @@ export const versionView = ({ row, tags, aliases }: VersionData) => ({
   last_updated_timestamp: row.lastUpdatedTime,
   user_id: row.userId ?? undefined,
   current_stage: row.currentStage,
-  description: row.description ?? undefined,
+  description: row.description ?? "",
   source: row.source,
   run_id: row.runId ?? undefined,
   run_link: row.runLink ?? undefined,

@@ -14,9 +14,11 @@ const plain = (text: string): Response =>
     headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" },
   });
 
+const probe = { method: "GET", role: "open", gives: "text/plain" } as const;
+
 export const probeRpcs: readonly Rpc[] = [
-  rawRpc({ method: "GET", path: "/health", role: "open", answer: () => plain("OK") }),
-  rawRpc({ method: "GET", path: "/version", role: "open", answer: () => plain(PROTOCOL) }),
+  rawRpc({ ...probe, path: "/health", answer: () => plain("OK") }),
+  rawRpc({ ...probe, path: "/version", answer: () => plain(PROTOCOL) }),
   rawRpc({
     method: "GET",
     path: "server-info",

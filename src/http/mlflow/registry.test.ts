@@ -328,6 +328,10 @@ describe.each(DATABASES)("registered models over the MLflow protocol on $name", 
       ).fault;
       expect([status, kind]).toEqual([400, BAD]);
       expect(message).toContain("Invalid model version source: '");
+      // Clients look for these words.
+      expect(message).toMatch(
+        /To use a local path as a model version|If supplying a source as an http, https,/,
+      );
       expect((await modelOf(name)).latest_versions).toBeUndefined();
     });
 

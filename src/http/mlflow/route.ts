@@ -44,6 +44,10 @@ interface Described {
   readonly bodyLimit?: number;
   /** How long it may take, where that is longer than what requests have. */
   readonly deadlineMs?: number;
+  /** The media type of its answer, where that is no JSON. */
+  readonly gives?: string;
+  /** What one that reads its request itself takes in its address. */
+  readonly query?: Fields;
 }
 
 export interface Rpc extends Described {

@@ -61,7 +61,7 @@ describe.each(testDatabases())("searches on $name", (on) => {
         version("a", 2, { currentStage: "Deleted_Internal" }),
         version("a", 3, { lastUpdatedTime: 9, runId: "r2" }),
         version("a", 10, { userId: "ann", description: "d", modelId: "m-1" }),
-        version("b", 1),
+        version("b", 1, { lastUpdatedTime: 2 }),
         version("prompt", 1),
       ]);
     await orm.insert(modelVersionTags).values([
@@ -124,6 +124,7 @@ describe.each(testDatabases())("searches on $name", (on) => {
       [{ filter: "name ILIKE 'g%'" }, "Gamma"],
       [{ filter: "attribute.name = 'old'", view_type: 3 }, "old"],
       [{ view_type: "DELETED_ONLY" }, "old"],
+      [{ view_type: "ALL", order_by: ["name"] }, "Gamma alpha beta old"],
       [{ filter: "tags.team = 'blue'" }, "beta"],
       [{ filter: "tags.team != 'red'" }, "beta"],
       [{ filter: "tags.team IS NULL AND creation_time < 6" }, "alpha"],
@@ -238,7 +239,8 @@ describe.each(testDatabases())("searches on $name", (on) => {
 
     test.each([
       // Those first that changed last; a removed version is none, nor is a prompt's.
-      [{}, "a10 a3 a1 b1"],
+      [{}, "a10 a3 b1 a1"],
+      // Of one number, by name: the time of change counts where no order is asked for.
       [{ order_by: "version_number" }, "a1 b1 a3 a10"],
       [{ order_by: "name DESC" }, "b1 a10 a3 a1"],
       [{ order_by: "creation_timestamp DESC" }, "a10 a3 a1 b1"],
@@ -264,6 +266,9 @@ describe.each(testDatabases())("searches on $name", (on) => {
           ...{ status: "READY", model_id: "m-1", aliases: ["best", "champion"] },
         },
       ]);
+      // Clients take a description that is not told for none, and not for an empty one.
+      const { model_version } = await here.get("model-versions/get", { name: "a", version: "1" });
+      expect(model_version.description).toBe("");
       expect(await search({ ...query, max_results: "9", page_token: next_page_token })).toBe(
         "a3 a1",
       );

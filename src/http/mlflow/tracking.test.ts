@@ -86,6 +86,13 @@ describe.each(testDatabases())("tracking over the MLflow protocol on $name", (on
         NONE,
         `No Experiment with id=${experiment_id} exists`,
       ]);
+      // A whole number below zero is one that no experiment has, and no mistake.
+      expect(await refused("experiments/delete", { experiment_id: "-1337" })).toEqual([
+        404,
+        NONE,
+        "No Experiment with id=-1337 exists",
+      ]);
+      expect(await post("runs/search", { experiment_ids: ["-1337"] })).toEqual({});
       expect(await refused("experiments/update", { experiment_id, new_name: "x" })).toEqual([
         400,
         "INVALID_STATE",
@@ -509,12 +516,44 @@ describe.each(testDatabases())("tracking over the MLflow protocol on $name", (on
       const { json } = await interval("&max_results=10");
       const steps = new Set<number>(json.metrics.map(({ step }: { step: number }) => step));
       for (const end of [0, 199, 100, 299]) expect(steps).toContain(end);
-      expect(steps.size).toBeLessThanOrEqual(12);
+      expect(steps.size).toBeLessThanOrEqual(13);
+      // Run after run as they are asked for, step after step.
+      const again = { key: "m", value: 7, timestamp: 999, step: 120 };
+      await post("runs/log-batch", { run_id: runs[1], metrics: [again] });
+      const turned = await tracked.ask(
+        "GET",
+        `/api/2.0/mlflow/metrics/get-history-bulk-interval?run_ids=${runs[1]}&run_ids=${runs[0]}` +
+          "&metric_key=m&start_step=120&end_step=121",
+      );
+      expect(
+        turned.json.metrics.map((point: { run_id: string; step: number; timestamp: number }) => [
+          ...[runs.indexOf(point.run_id), point.step, point.timestamp],
+        ]),
+      ).toEqual([
+        ...[
+          [1, 120, 20],
+          [1, 120, 999],
+          [1, 121, 21],
+          [0, 120, 120],
+          [0, 121, 121],
+        ],
+      ]);
+      const few = await interval("&start_step=150&end_step=159&max_results=5");
+      const at = (run: string | undefined) =>
+        few.json.metrics.flatMap((point: { run_id: string; step: number }) =>
+          point.run_id === run ? [point.step] : [],
+        );
+      expect(at(runs[0])).toEqual([150, 152, 154, 156, 158, 159]);
       const part = await interval("&start_step=150&end_step=160");
       expect(part.json.metrics).toHaveLength(22);
       for (const bad of ["&max_results=0", "&max_results=2501", "&start_step=1"]) {
         expect((await interval(bad)).status).toBe(400);
       }
+      const unnamed = await tracked.ask(
+        "GET",
+        "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval?metric_key=m",
+      );
+      expect(unnamed.json.message).toStartWith("Missing value for required parameter 'run_ids'.");
       const none = await tracked.ask("GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk");
       expect(none.json.message).toBe(
         "GetMetricHistoryBulk request must specify at least one run_id.",

@@ -24,6 +24,14 @@ const fileIn = (folder: string, local: string): string => {
 /** What is needed is checked when it is used: a store that cannot do it says so first. */
 const given = { path: text, folder: text, upload_id: text };
 
+/** S3 signs for a week at most. */
+const WEEK_S = 7 * 24 * 3_600;
+
+function assertLasting(seconds: number | undefined): void {
+  if (seconds === undefined || (seconds >= 1 && seconds <= WEEK_S)) return;
+  throw badParameter(`expiration must be between 1 and ${WEEK_S} seconds. Got ${seconds}.`);
+}
+
 const must = (name: string, value: string | undefined): string => {
   if (value) return value;
   throw badParameter(`Missing value for required parameter '${name}'.`);
@@ -80,10 +88,19 @@ export const uploadRpcs: readonly Rpc[] = [
   }),
   rpc({
     ...{ method: "POST", role: "read", path: "artifacts/presigned-download-url" },
-    takes: { run_id: needed(text), path: needed(text) },
-    answer: async ({ run_id, path }, { mlflow }) => {
-      const { url, size } = await mlflow.uploads.addressOfRun(run_id, path);
+    takes: { run_id: needed(text), path: needed(text), expiration: int64 },
+    answer: async ({ run_id, path, expiration }, { mlflow }) => {
+      assertLasting(expiration);
+      const { url, size } = await mlflow.uploads.addressOfRun(run_id, path, expiration);
       return { presigned_url: url, headers: {}, file_size: size };
+    },
+  }),
+  rpc({
+    ...{ ...track, path: "artifacts/presigned-upload-url" },
+    takes: { run_id: needed(text), path: needed(text), expiration: int64 },
+    answer: async ({ run_id, path, expiration }, { mlflow }) => {
+      assertLasting(expiration);
+      return mlflow.uploads.refuseSingle(run_id, path);
     },
   }),
 ];

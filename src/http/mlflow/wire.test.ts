@@ -311,6 +311,12 @@ describe("errors", () => {
     expect(await told(error)).toEqual([status, kind, "why"]);
   });
 
+  test("hold their kind and their sentence alone, and the request's id in a header", async () => {
+    const { json, headers } = await tracked.ask("GET", `${API}/artifacts/list?run_id=x&path=../a`);
+    expect(json).toEqual({ error_code: BAD, message: "Invalid path" });
+    expect(headers.get("x-request-id")).toBeTruthy();
+  });
+
   test("what nobody foresaw says nothing of the inside", async () => {
     const broken = await openTracked(on!);
     try {

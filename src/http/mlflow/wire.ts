@@ -87,7 +87,8 @@ export function makeWire(rpcs: readonly Rpc[], deps: DispatchDeps): Wire {
       let members: Members;
       if (method === "GET") members = queryOf(request.url, lists);
       else {
-        assertJson(request);
+        // A DELETE says all in its address where it has no body.
+        if (method !== "DELETE" || hasBody(request)) assertJson(request);
         const limit = bodyLimit === undefined ? {} : { limit: bodyLimit };
         source = decoder.decode(await readBytes(request, { ...reading, ...limit }));
         members = membersOf(source);
@@ -198,6 +199,9 @@ function membersOf(source: string): Members {
     return EMPTY;
   }
 }
+
+const hasBody = ({ headers }: Request): boolean =>
+  headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0;
 
 function assertJson({ headers }: Request): void {
   const given = headers.get("content-type") ?? "";

@@ -9,7 +9,7 @@ import { walkForward } from "../split.ts";
 import { categories, frameOf, mixedSample, normals, numbers, sampleOf } from "../testing.ts";
 import type { Frame, Sample, TreeModel } from "../types.ts";
 import { boost, gbdt } from "./fit.ts";
-import type { GbdtOptions } from "./options.ts";
+import { GBDT_DEFAULTS, type GbdtOptions } from "./options.ts";
 
 const SMALL: GbdtOptions = { ...gbdt.defaults, rounds: 30, leaves: 8 };
 
@@ -267,6 +267,27 @@ test("whatever the rows, options and objective, nothing is NaN", () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test("rows that are only looked at change nothing, whatever their loss does", () => {
+  const sample = mixedSample(500, 8);
+  const options = { ...GBDT_DEFAULTS, objective: "log_loss", rounds: 60, rate: 0.5 } as const;
+  const validation = mixedSample(200, 9);
+  const looked = boost(sample, options, 1, { validation, keepAll: true, follow: true });
+  expect(looked.model).toEqual(boost(sample, options, 1).model);
+  expect(looked.losses).toHaveLength(61);
+  expect(looked.followed.map(({ round }) => round)).toEqual(
+    Array.from({ length: 31 }, (_, i) => 2 * i),
+  );
+  // With so long a step it is past its best long before the end.
+  const least = Math.min(...looked.losses);
+  expect(looked.losses.at(-1)!).toBeGreaterThan(least);
+  // What was followed is the loss of the model on its own rows.
+  const again = boost(sample, options, 1, { validation: sample, keepAll: true });
+  for (const { round, loss } of looked.followed) expect(loss).toBeCloseTo(again.losses[round]!, 12);
+  expect(boost(sample, { ...options, rounds: 0 }, 1, { follow: true }).followed).toHaveLength(1);
+  const long = boost(sample, { ...options, rounds: 250, rate: 0.01 }, 1, { follow: true });
+  expect(long.followed).toHaveLength(36);
 });
 
 test("tells each round before it, and stops where that throws", () => {

@@ -2,6 +2,7 @@
  * Gradient-boosted trees with one margin a row (Friedman 2001), grown leaf by leaf on histograms.
  */
 import { SluiceError } from "../../errors.ts";
+import type { RoundLoss } from "../curve.ts";
 import { checkColumns, checkSample, isSingleClass, shapesOf } from "../sample.ts";
 import type { Sample, Trainer, TreeModel } from "../types.ts";
 import { makeObjective } from "./objective.ts";
@@ -14,10 +15,14 @@ export interface BoostExtras extends RoundExtras {
   readonly from?: TreeModel | undefined;
 }
 
-/** A model, and the mean validation loss after 0, 1, 2… rounds (empty without validation). */
+/**
+ * A model, the mean validation loss after 0, 1, 2… rounds (empty without validation), and the
+ * sample's own where it was followed.
+ */
 export interface Boosted {
   readonly model: TreeModel;
   readonly losses: readonly number[];
+  readonly followed: readonly RoundLoss[];
 }
 
 /** Gradient-boosted trees; for early stopping call `boost`. */
@@ -51,7 +56,7 @@ export const boost = (
   if (from !== undefined) checkFrom(from, options, sample);
   const objective = makeObjective(options.objective, options.quantile ?? 0.5);
   const base = from?.base ?? objective.base(target, weight);
-  const { trees, losses } = goRounds(
+  const { trees, losses, followed } = goRounds(
     sample,
     isSingleClass(target) ? { ...options, rounds: 0 } : options,
     signsOf(options, frame.columns),
@@ -70,6 +75,7 @@ export const boost = (
   return {
     model: { kind: "trees", objective: options.objective, base, trees: trees[0]!, columns },
     losses,
+    followed,
   };
 };
 

@@ -3,6 +3,7 @@
  * the trees before it reached, and a share of it is added. A task has one margin a row, or one a
  * row and class.
  */
+import type { RoundLoss } from "../curve.ts";
 import { makeRandom, type Random } from "../random.ts";
 import { weightedQuantile } from "../sample.ts";
 import type { OnRound, Sample, Tree } from "../types.ts";
@@ -39,15 +40,26 @@ export interface RoundExtras {
   readonly validation?: Sample | undefined;
   /** Stop after so many rounds without a lower validation loss (50 unless given). */
   readonly patience?: number | undefined;
+  /** Only look at the loss there: neither stop by it nor end at its lowest. */
+  readonly keepAll?: boolean | undefined;
+  /** Follow the loss of the sample itself too, some forty times at most. */
+  readonly follow?: boolean | undefined;
   /** The inner loops; those of `useKernels` unless given. They do not change the model. */
   readonly kernels?: Kernels | undefined;
 }
 
-/** The trees of each output, and the validation losses after 0, 1, 2… rounds. */
+/**
+ * The trees of each output, the validation losses after 0, 1, 2… rounds, and those of the sample
+ * where they were followed.
+ */
 export interface Rounds {
   readonly trees: readonly (readonly Tree[])[];
   readonly losses: readonly number[];
+  readonly followed: readonly RoundLoss[];
 }
+
+/** So often the loss of the sample is looked at: each look goes through all of its rows. */
+const FOLLOWED = 40;
 
 /** Goes through the rounds of a checked sample and options. */
 export const goRounds = (
@@ -85,6 +97,14 @@ export const goRounds = (
     for (const tree of before) addTree(tree, frame, margins[output]!);
   }
   const watch = makeWatch(task, trees, extras);
+  const followed: RoundLoss[] = [];
+  const every = Math.max(1, Math.ceil(options.rounds / FOLLOWED));
+  const follow = (round: number): void => {
+    if (extras.follow !== true || round % every !== 0) return;
+    followed.push({ round, loss: task.loss(margins, target, weight) });
+  };
+  follow(0);
+  let grownRounds = 0;
   const isSampled = options.rowShare < 1 || options.columnShare < 1;
 
   for (let round = 0; round < options.rounds; round++) {
@@ -108,9 +128,12 @@ export const goRounds = (
     }
     // Nothing to split. Another draw may do better; the same rows and columns never will.
     if (!hasGrown && isSampled) continue;
-    if (!hasGrown || watch.isOver()) break;
+    if (!hasGrown) break;
+    grownRounds += 1;
+    follow(grownRounds);
+    if (watch.isOver()) break;
   }
-  return { trees: watch.best(), losses: watch.losses };
+  return { trees: watch.best(), losses: watch.losses, followed };
 };
 
 /** Rounds the pairs to their grid. */
@@ -169,7 +192,7 @@ const makeDraw = (
 
 /** Follows the loss on the validation sample, if there is one. */
 const makeWatch = (task: Task, trees: readonly Tree[][], extras: RoundExtras) => {
-  const { validation, patience = 50 } = extras;
+  const { validation, patience = 50, keepAll = false } = extras;
   const losses: number[] = [];
   if (validation === undefined) return { losses, isOver: () => false, best: () => trees };
   const { frame, target, weight } = validation;
@@ -193,7 +216,8 @@ const makeWatch = (task: Task, trees: readonly Tree[][], extras: RoundExtras) =>
       best = round;
       lengths = [...seen];
     }
-    return round - best >= patience;
+    return !keepAll && round - best >= patience;
   };
-  return { losses, isOver, best: () => trees.map((own, i) => own.slice(0, lengths[i])) };
+  const bestTrees = () => trees.map((own, i) => own.slice(0, lengths[i]));
+  return { losses, isOver, best: keepAll ? () => trees : bestTrees };
 };

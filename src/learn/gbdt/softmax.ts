@@ -2,6 +2,7 @@
  * Trees for one of several classes: a margin a class, and probabilities by softmax. Each round
  * grows a tree a class, all of them on the derivatives at the margins before the round.
  */
+import type { RoundLoss } from "../curve.ts";
 import { exp, log } from "../math.ts";
 import { checkColumns, checkSample, isSingleClass, shapesOf, weightedMean } from "../sample.ts";
 import type { Sample, SoftmaxModel } from "../types.ts";
@@ -16,10 +17,11 @@ export interface SoftmaxExtras extends RoundExtras {
   readonly from?: SoftmaxModel | undefined;
 }
 
-/** A model, and the mean validation loss after 0, 1, 2… rounds (empty without validation). */
+/** A model, and losses by round as `Boosted` has them. */
 export interface BoostedSoftmax {
   readonly model: SoftmaxModel;
   readonly losses: readonly number[];
+  readonly followed: readonly RoundLoss[];
 }
 
 /** Keeps a certain row's hessian off 0, where a leaf's step would explode. */
@@ -50,7 +52,7 @@ export const boostSoftmax = (
     { length: classes },
     (_, k) => from?.models[k]?.base ?? log(shareOf(k, target, weight, classes)),
   );
-  const { trees, losses } = goRounds(
+  const { trees, losses, followed } = goRounds(
     sample,
     isSingleClass(target) ? { ...all, rounds: 0 } : all,
     signsOf(all, frame.columns),
@@ -69,7 +71,7 @@ export const boostSoftmax = (
     trees: trees[k]!,
     columns,
   }));
-  return { model: { kind: "softmax", models, columns }, losses };
+  return { model: { kind: "softmax", models, columns }, losses, followed };
 };
 
 /** The class's share of the weight, drawn a little towards all shares being equal. */

@@ -95,6 +95,14 @@ describe("trainTable", () => {
     if (stopped.model.kind !== "trees") throw new Error("no trees");
     expect(stopped.gbdt.rounds).toBeLessThan(200);
     expect(stopped.model.trees).toHaveLength(stopped.gbdt.rounds);
+    // What it stopped by: from no tree to ten beyond the best.
+    const { validation, train: fitted, best } = stopped.curve!;
+    expect(best.round).toBe(stopped.gbdt.rounds);
+    expect(validation.at(-1)!.round).toBe(best.round + 10);
+    expect(best.loss).toBeLessThan(validation[0]!.loss);
+    // On rows that were fitted it falls; of so many rounds only some are looked at.
+    expect(fitted.map(({ round }) => round % 8)).toEqual(fitted.map(() => 0));
+    expect(fitted.at(-1)!.loss).toBeLessThan(best.loss);
   });
 
   test("without rows to choose by the first trainer is used as it is", () => {
@@ -105,6 +113,7 @@ describe("trainTable", () => {
       {},
       0,
     ]);
+    expect(plain.curve).toBeNull();
   });
 
   test("a search is judged on the rows that choose, and its best options are fitted", () => {

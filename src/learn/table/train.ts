@@ -5,6 +5,7 @@
  */
 import { type Calibration, UNCALIBRATED } from "../calibrate.ts";
 import { chooseThreshold } from "../confusion.ts";
+import type { RoundCurve } from "../curve.ts";
 import type { GbdtOptions } from "../gbdt/options.ts";
 import { logistic, poisson, ridge } from "../linear.ts";
 import { weightedMean } from "../sample.ts";
@@ -30,7 +31,7 @@ import {
   quantilesOf,
 } from "./quantiles.ts";
 import type { TableRecipe, TrainerName } from "./recipe.ts";
-import { rowsOf, splitRows } from "./split.ts";
+import { rowsOf, type Split, splitRows } from "./split.ts";
 import { fitTrees } from "./trees.ts";
 import { searchTrees } from "./tune.ts";
 
@@ -54,7 +55,11 @@ export interface TableFit {
   /** Validation loss by trainer; none where nothing was held back to choose by. */
   readonly tried: Readonly<Partial<Record<TrainerName, number>>>;
   readonly trials: readonly Trial[];
+  /** How the loss of the trees went, where rows chose how many of them there are. */
+  readonly curve: RoundCurve | null;
   readonly rows: { readonly train: number; readonly validation: number; readonly test: number };
+  /** Indices of the rows of each. */
+  readonly split: Split;
 }
 
 /** What the model answers on the rows that judge, in the order of the table. */
@@ -75,6 +80,7 @@ interface Candidate {
   readonly calibration: Calibration;
   readonly loss: number;
   readonly rounds: number;
+  readonly curve: RoundCurve | null;
 }
 
 /**
@@ -138,11 +144,13 @@ export const trainTable = (
       gbdt,
       tried: Object.fromEntries(candidates.map(({ name, loss }) => [name, loss])),
       trials,
+      curve: candidates.find(({ name }) => name === "gbdt")?.curve ?? null,
       rows: {
         train: split.train.length,
         validation: split.validation.length,
         test: split.test.length,
       },
+      split,
     },
     judged: {
       rows: split.test,
@@ -175,7 +183,8 @@ const tryOut = (
   recipe: TableRecipe,
 ): Candidate => {
   const { task, gbdt, patience } = recipe;
-  const extras = patience > 0 ? { validation: choosing, patience } : {};
+  const stops = patience > 0 ? { patience } : { keepAll: true };
+  const extras = { validation: choosing, follow: true, ...stops };
   const trees = name === "gbdt" ? fitTrees(fitted, recipe, gbdt, extras) : null;
   const margins = tableMargins(trees?.model ?? fitLinear(fitted, recipe), choosing.frame);
   const calibration =
@@ -188,6 +197,7 @@ const tryOut = (
     calibration,
     loss: meanLoss(losses, choosing.weight),
     rounds: trees === null || patience === 0 ? gbdt.rounds : Math.max(1, trees.rounds),
+    curve: trees?.curve ?? null,
   };
 };
 

@@ -1,6 +1,7 @@
 /*
  * Trees for whatever a table foretells.
  */
+import { curveOf, lowest, type RoundCurve } from "../curve.ts";
 import { boost } from "../gbdt/fit.ts";
 import type { ObjectiveName } from "../gbdt/objective.ts";
 import type { GbdtOptions } from "../gbdt/options.ts";
@@ -22,6 +23,8 @@ export interface FittedTrees {
   readonly model: TableModel;
   readonly rounds: number;
   readonly losses: readonly number[];
+  /** The same to look at; null without validation. */
+  readonly curve: RoundCurve | null;
 }
 
 /** Fits trees with these options instead of the recipe's; throws as `boost` does. */
@@ -32,11 +35,17 @@ export const fitTrees = (
   extras: RoundExtras = {},
 ): FittedTrees => {
   if (task === "multiclass") {
-    const { model, losses } = boostSoftmax(sample, width, options, seed, extras);
+    const { model, losses, followed } = boostSoftmax(sample, width, options, seed, extras);
     const rounds = model.models.reduce((most, { trees }) => Math.max(most, trees.length), 0);
-    return { model, rounds, losses };
+    return { model, rounds, losses, curve: curveFrom(losses, followed) };
   }
   const objective = OBJECTIVES[task];
-  const { model, losses } = boost(sample, { ...options, objective }, seed, extras);
-  return { model, rounds: model.trees.length, losses };
+  const { model, losses, followed } = boost(sample, { ...options, objective }, seed, extras);
+  return { model, rounds: model.trees.length, losses, curve: curveFrom(losses, followed) };
+};
+
+const curveFrom = (losses: readonly number[], train: RoundCurve["train"]): RoundCurve | null => {
+  if (losses.length === 0) return null;
+  const round = lowest(losses);
+  return { validation: curveOf(losses), train, best: { round, loss: losses[round]! } };
 };

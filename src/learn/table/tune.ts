@@ -2,6 +2,7 @@
  * A search for options of the trees, judged on the rows that choose. A trial on a small budget fits
  * a drawn share of the rows; boosting ends by itself when more trees no longer help.
  */
+import { lowest } from "../curve.ts";
 import type { GbdtOptions } from "../gbdt/options.ts";
 import { search, type Trial } from "../search.ts";
 import type { Sample } from "../types.ts";
@@ -53,7 +54,7 @@ export const searchTrees = (
       const extras = { validation: choosing, patience };
       const tried = { ...recipe.gbdt, ...options };
       const { losses } = fitTrees(sampleOf(budget), recipe, tried, extras);
-      const least = losses.reduce((best, loss, i) => (loss < losses[best]! ? i : best), 0);
+      const least = lowest(losses);
       rounds.set(options, Math.max(1, least));
       return losses[least] ?? null;
     },

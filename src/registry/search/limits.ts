@@ -20,7 +20,7 @@ const FEW = 200;
 /** Rows whose experiment is one of these; `invalid_parameter` (400) for what is no id of any. */
 export function ofExperiments(column: SQL, ids: readonly string[]): SQL {
   for (const id of ids) {
-    if (/^\d{1,18}$/.test(id)) continue;
+    if (/^-?\d{1,18}$/.test(id)) continue;
     throw badParameter(
       `Invalid experiment ID ${JSON.stringify(id.slice(0, 80))}. It must be a whole number.`,
     );

@@ -8,7 +8,7 @@ import type { Database } from "../../store/database.ts";
 import { assertComparable, conditionOf, testOf } from "./conditions.ts";
 import type { Asked } from "./fields.ts";
 import { leadsOf } from "./lead.ts";
-import { columnsOf, type Phase, phasesOf, type Sought, statementOf } from "./statement.ts";
+import { allOf, columnsOf, type Phase, phasesOf, type Sought, statementOf } from "./statement.ts";
 import type { Term } from "./terms.ts";
 import { type Mark, markIn, tokenOf } from "./token.ts";
 
@@ -96,6 +96,6 @@ const FEW = 2_000;
 async function areFew(database: Database, from: SQL, where: readonly SQL[]): Promise<boolean> {
   const [row] = await database.rows<{ some: number }>(sql`
     select count(*)::int as some
-    from (select 1 from ${from} where ${sql.join([...where], sql` and `)} limit ${FEW + 1}) x`);
+    from (select 1 from ${from} where ${allOf(where)} limit ${FEW + 1}) x`);
   return (row?.some ?? 0) <= FEW;
 }

@@ -100,11 +100,15 @@ export function statementOf(
     descending ? sql`${value} desc` : sql`${value}`,
   );
   return sql`select ${list(selected)} from ${sql.join(tables, sql` `)}
-    where ${sql.join(conditions, sql` and `)} order by ${list(order)} limit ${limit}`;
+    where ${allOf(conditions)} order by ${list(order)} limit ${limit}`;
 }
 
 const absentOf = ({ alias, beside, absent }: Term): SQL =>
   beside === null ? absent! : sql`not exists (select 1 from ${lookedUp(alias, beside)})`;
+
+/** All of these, of which there may be none. */
+export const allOf = (conditions: readonly SQL[]): SQL =>
+  conditions.length === 0 ? sql`true` : sql.join([...conditions], sql` and `);
 
 const list = (parts: SQL[]): SQL => sql.join(parts, sql`, `);
 

@@ -73,14 +73,16 @@ export async function searchVersions(
     clausesOf(filter),
     sql`model_version_tags p where p.name = v.name and p.version = v.version`,
   );
+  const orders = ordersOf(orderable, orderBy);
   const found = await pageOf(database, {
     from: sql`model_versions v`,
     alias: sql`v`,
     ids: [sql`v.name`, sql`v.version::text`],
     where: [sql`v.current_stage <> ${REMOVED}`, ...prompts],
     clauses: askedOf(filterable, others),
-    terms: termsOf(ordersOf(orderable, orderBy), [
-      [updated, true],
+    // What is asked for is followed by names; only where nothing is, by the time of change.
+    terms: termsOf(orders, [
+      ...(orders.length > 0 ? [] : [[updated, true] as const]),
       [name, false],
       [number, true],
     ]),
