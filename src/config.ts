@@ -295,6 +295,22 @@ export function readConfig(environment: Environment, terminal: boolean): Config 
   };
 }
 
+/**
+ * The `Authorization` header for another tracking server, from what its own clients are told by: a
+ * user and a password, else a token, else what the address says; null for none of them.
+ */
+export function trackingAccess(environment: Environment, url: URL): string | null {
+  const basic = (user: string, password: string) =>
+    `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+  const user = environment["MLFLOW_TRACKING_USERNAME"];
+  const password = environment["MLFLOW_TRACKING_PASSWORD"];
+  if (user && password) return basic(user, password);
+  const token = environment["MLFLOW_TRACKING_TOKEN"];
+  if (token) return `Bearer ${token}`;
+  if (url.username === "") return null;
+  return basic(decodeURIComponent(url.username), decodeURIComponent(url.password));
+}
+
 /** Where there may be others to answer, a balancer is given this long to learn of the stop. */
 const DRAIN_SECONDS = 3;
 

@@ -86,7 +86,7 @@ test.each(["README.md", "README.ko.md"])("%s names every command, and no other",
     .filter((line) => line.startsWith("| `sluice "));
   const named = rows.flatMap((row) => {
     const first = row.split(/(?<!\\)\|/)[1] ?? "";
-    return [...first.matchAll(/`sluice (\w+)/g)].map(([, name = ""]) => name);
+    return [...first.matchAll(/`sluice ([\w-]+)/g)].map(([, name = ""]) => name);
   });
   expect(named.sort()).toEqual(commands.sort());
 });

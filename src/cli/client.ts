@@ -77,7 +77,7 @@ function contentOf(body: unknown, { contentType, stream }: CallInit) {
  * Bun's fetch sends even calls to this machine to HTTP_PROXY, and the administrator's token with
  * them. It reads NO_PROXY at each call, so the host is named there.
  */
-function bypassProxies(host: string): void {
+export function bypassProxies(host: string): void {
   for (const name of ["NO_PROXY", "no_proxy"]) {
     const hosts = (process.env[name] ?? "").split(",").filter((part) => part !== "");
     if (!hosts.includes(host)) process.env[name] = [...hosts, host].join(",");

@@ -9,6 +9,7 @@ import type { BackupOptions } from "./backup.ts";
 import type { CollectOptions, VerifyOptions } from "./collect.ts";
 import type { PromoteOptions } from "./control.ts";
 import type { ImportOptions } from "./import.ts";
+import type { ImportMlflowOptions } from "./import-mlflow.ts";
 import type { Io, JsonOption } from "./io.ts";
 import type { RunsOptions } from "./lists.ts";
 import type { MigrateOptions } from "./migrate.ts";
@@ -46,6 +47,7 @@ export function makeProgram(io: Io, done: (code: number) => void): Command {
   addServers(program, io, act);
   addData(program, io, act);
   addTables(program, io, act);
+  addMlflow(program, io, act);
   addModels(program, io, act);
   addFlow(program, io, act);
   addTokens(program, io, act);
@@ -108,6 +110,20 @@ function addTables(program: Command, io: Io, act: Act): void {
     .action(
       act(async (model: string, files: readonly string[], options: ImportOptions) =>
         (await import("./import.ts")).importFiles(io, model, files, options),
+      ),
+    );
+}
+
+function addMlflow(program: Command, io: Io, act: Act): void {
+  const about = "bring everything of an MLflow server over; start it again to go on";
+  const example = "import-mlflow --from http://127.0.0.1:5000";
+  addAnswering(program, "import-mlflow", about, example)
+    .requiredOption("--from <address>", "the server, or its database: sqlite:///… postgresql://…")
+    .option("--artifacts <root>", "of a database: the folder or s3://bucket/prefix of its files")
+    .option("--skip-deleted", "without what is deleted there, which else comes and is deleted here")
+    .action(
+      act(async (options: ImportMlflowOptions) =>
+        (await import("./import-mlflow.ts")).importMlflow(io, options),
       ),
     );
 }
