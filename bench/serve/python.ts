@@ -10,6 +10,8 @@ const PACKAGES = {
   bentoml: ["bentoml==1.4.40", "uvicorn[standard]==0.54.0"],
   mlserver: ["mlserver==1.7.1"],
   mlflow: ["mlflow==3.17.2", "onnx==1.23.2"],
+  // `mlflow server` on Postgres (bench/tracking.ts).
+  tracking: ["mlflow==3.17.2", "psycopg2-binary==2.9.13"],
 } as const;
 const RUNTIME = ["onnxruntime==1.32.0", "numpy==2.4.6"];
 

@@ -20,6 +20,8 @@ export interface Server {
   readonly coldMs: number;
   /** Resident memory of the process and all that it started, bytes. */
   residentBytes(): number;
+  /** The same, with what several processes share counted once. */
+  proportionalBytes(): number;
   /** Processor time that they used so far, milliseconds. */
   cpuMs(): number;
   /** SIGTERM to these processes and no others, SIGKILL to what is left after ten seconds. */
@@ -68,6 +70,7 @@ export async function startServer(start: Start, ask: () => Promise<boolean>): Pr
     pid: child.pid,
     coldMs: performance.now() - begun,
     residentBytes: () => tree().reduce((sum, pid) => sum + residentOf(pid), 0),
+    proportionalBytes: () => tree().reduce((sum, pid) => sum + proportionOf(pid), 0),
     cpuMs: () => tree().reduce((sum, pid) => sum + (statOf(pid)?.cpuMs ?? 0), 0),
     stop,
   };
@@ -105,10 +108,14 @@ function statOf(pid: number): { parent: number; cpuMs: number; started: string }
   }
 }
 
-function residentOf(pid: number): number {
+const residentOf = (pid: number): number => kilobytesIn(`/proc/${pid}/status`, /VmRSS:\s+(\d+)/);
+const proportionOf = (pid: number): number =>
+  kilobytesIn(`/proc/${pid}/smaps_rollup`, /^Pss:\s+(\d+)/m);
+
+/** Bytes that a file of the kernel tells in kB; 0 when the process is gone. */
+function kilobytesIn(path: string, pattern: RegExp): number {
   try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1_024;
+    return Number(pattern.exec(readFileSync(path, "utf8"))?.[1] ?? 0) * 1_024;
   } catch {
     return 0;
   }
