@@ -205,11 +205,13 @@ describe("the loop", () => {
       expect(run.status).toBe("FINISHED");
       const { slot } = await askPipelineRun(app, run.model!, run.pipeline_run!);
       const { datasets } = await askRun(app, run.id);
-      expect(datasets).toHaveLength(1);
-      const { last_slot, as_of } = datasets[0]!;
-      // The newest label is that of the candle before the slot: it closes when the slot opens.
-      expect(Date.parse(last_slot!) + UNIT_MS).toBeLessThanOrEqual(Date.parse(slot));
-      expect(Date.parse(as_of!)).toBeGreaterThanOrEqual(Date.parse(slot));
+      // What was fitted, and what it was judged on.
+      expect(datasets).toHaveLength(2);
+      for (const { last_slot, as_of } of datasets) {
+        // The newest label is that of the candle before the slot: it closes when the slot opens.
+        expect(Date.parse(last_slot!) + UNIT_MS).toBeLessThanOrEqual(Date.parse(slot));
+        expect(Date.parse(as_of!)).toBeGreaterThanOrEqual(Date.parse(slot));
+      }
     }
   });
 
@@ -332,7 +334,8 @@ describe("the loop", () => {
     const before = iso(story.exchange.now());
     const query = `from=${iso(at)}&to=${iso(at + UNIT_MS)}`;
     const old = (await askRuns(app)).items;
-    const datasetOf = async (run: { id: string }) => (await askRun(app, run.id)).datasets[0];
+    const datasetOf = async (run: { id: string }) =>
+      (await askRun(app, run.id)).datasets.find(({ context }) => context === "training");
     const datasets = await Promise.all(old.map(datasetOf));
     story.exchange.faults.push({ kind: "revise", market, at, times: -1 });
     await pass(tale, 1);

@@ -225,6 +225,7 @@ export const runAnswer = answer({
     v.strictObject({
       name: text,
       digest: text,
+      context: nullable(text),
       first_slot: nullable(time),
       last_slot: nullable(time),
       as_of: nullable(time),

@@ -47,12 +47,16 @@ export const runView = (run: Run, version: number | null) => ({
 /** The model that a run trained, or null for a run logged from outside. */
 export const modelOf = (run: Run): string | null => run.tags["sluice.model"] ?? null;
 
+/** The tag of an input that says what it was read for. */
+const CONTEXT = "mlflow.data.context";
+
 /** A training with its datasets and files. */
 export const wholeRunView = (run: WholeRun, version: number | null) => ({
   ...runView(run, version),
   datasets: run.datasets.map((dataset) => ({
     name: dataset.name,
     digest: dataset.digest,
+    context: dataset.tags[CONTEXT] ?? null,
     first_slot: isoOrNull(dataset.firstSlot),
     last_slot: isoOrNull(dataset.lastSlot),
     as_of: isoOrNull(dataset.asOf),
