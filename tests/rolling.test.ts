@@ -21,6 +21,9 @@ const LONG_DRAIN = 120;
 
 stores();
 
+const sum = (replica: Served, x: number): Promise<Response> =>
+  replica.fetch("/v1/models/sum/predict", asJson({ instances: [{ x }] }));
+
 test.concurrent.if(hasServices)(
   `a rolling restart fails no request ${only("services", "a folder is not shared")}`,
   async () => {
@@ -36,7 +39,10 @@ test.concurrent.if(hasServices)(
       await register(replicas[0]!, "sum", plus(1));
       await move(replicas[0]!, "sum", "promote", { version: 1 });
       const isUp = (i: number) => until(() => balancer.isUp(i), LONG_MS, `replica ${i} is up`, 10);
-      for (const i of replicas.keys()) await isUp(i);
+      for (const [i, replica] of replicas.entries()) {
+        await until(async () => (await sum(replica, 1)).ok, LONG_MS, `replica ${i} has it`);
+        await isUp(i);
+      }
 
       const failures: string[] = [];
       const load = steadily(PER_SECOND, async (number) => {
@@ -58,9 +64,7 @@ test.concurrent.if(hasServices)(
         const stopped = replica.stop();
         await until(() => !balancer.isUp(i), LONG_MS, `replica ${i} is out`, 10);
         // It lives and answers whoever has not learned of it yet, on a connection that ends.
-        const straggler = await replica.fetch("/v1/models/sum/predict", {
-          ...asJson({ instances: [{ x: 1 }] }),
-        });
+        const straggler = await sum(replica, 1);
         expect([straggler.status, straggler.headers.get("connection")]).toEqual([200, "close"]);
         const passed = balancer.passed[i]!;
         expect(await stopped).toBe(0);

@@ -66,7 +66,7 @@ describe("help", () => {
       ...rest.map((command) => [command.name()]),
       ...(tokens?.commands ?? []).map((command) => ["token", command.name()]),
     ];
-    expect(named).toHaveLength(27);
+    expect(named).toHaveLength(28);
     for (const args of named) {
       const io = fakeIo();
       expect(await runCli([...args, "--help"], io)).toBe(0);

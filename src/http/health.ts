@@ -68,11 +68,16 @@ const viewOf = ({ since, ageMs, ...check }: Check) => ({
   ...(since === undefined ? {} : { since: iso(since) }),
 });
 
+/** Those that said once that they are ready: callers are sent to them. */
+const relied = new WeakSet<HttpServices>();
+
 /** Every check, and what says that the server is not ready, if it is not. */
 export async function readiness(services: HttpServices) {
   const checks = await checksOf(services);
   const failed = checks.filter((check) => !check.ok && check.blocking !== false);
-  return { checks, trouble: failed.length > 0 ? notReady(failed) : null };
+  if (failed.length > 0) return { checks, trouble: notReady(failed) };
+  relied.add(services);
+  return { checks, trouble: null };
 }
 
 /** Every check: each model's champion, the age of the view of aliases, and what the app adds. */
@@ -102,8 +107,11 @@ async function checksOf(services: HttpServices): Promise<readonly Check[]> {
         name: `model ${model}`,
         ok: champion !== null,
         detail: trouble?.message ?? detail,
-        // A file that once was registered must not keep all others from being asked.
-        ...(champion === null && trouble === null ? {} : { blocking: false }),
+        // A start waits for what others serve already. What comes later is loaded by all replicas
+        // at once, and one that does not load must not keep all others from being asked.
+        ...(champion === null && trouble === null && !relied.has(services)
+          ? {}
+          : { blocking: false }),
       },
     ];
   });

@@ -91,4 +91,7 @@ test("/readyz waits for a registered champion to be loaded, and for no more of i
   expect(await checkOf()).toEqual([503, false, undefined]);
   world.trouble = new SluiceError({ code: "object_missing", detail: "gone" });
   expect(await checkOf()).toEqual([200, false, false]);
+  // Callers are sent here since, and go on to be for all else.
+  world.trouble = null;
+  expect(await checkOf()).toEqual([200, false, false]);
 });
