@@ -45,11 +45,16 @@ export const encodePng = (pixels: Pixels): Uint8Array => {
 const listOf = ({ rgb }: Pixels): { colors: Uint8Array; places: Uint8Array } | null => {
   const known = new Map<number, number>();
   const places = new Uint8Array(rgb.length / 3);
+  let [last, place] = [-1, 0];
   for (let at = 0; at < places.length; at++) {
     const color = rgb[3 * at]! * 65_536 + rgb[3 * at + 1]! * 256 + rgb[3 * at + 2]!;
-    const place = known.get(color) ?? known.size;
-    if (place === MOST_LISTED) return null;
-    known.set(color, place);
+    // Nearly every pixel has the colour of the one before.
+    if (color !== last) {
+      place = known.get(color) ?? known.size;
+      if (place === MOST_LISTED) return null;
+      known.set(color, place);
+      last = color;
+    }
     places[at] = place;
   }
   const colors = [...known.keys()].flatMap((color) => [
