@@ -3,6 +3,7 @@
  */
 import type { InferOutput } from "valibot";
 import type * as forms from "../http/answers.ts";
+import type { importAnswer, importsAnswer } from "../http/import-answers.ts";
 
 export type ModelsAnswer = InferOutput<typeof forms.modelsAnswer>;
 export type ModelItem = ModelsAnswer["items"][number];
@@ -23,5 +24,5 @@ export type VerifyAnswer = InferOutput<typeof forms.verifyAnswer>;
 export type TokensAnswer = InferOutput<typeof forms.tokensAnswer>;
 export type TokenAnswer = InferOutput<typeof forms.tokenAnswer>;
 export type RevokedAnswer = InferOutput<typeof forms.revokedAnswer>;
-export type ImportAnswer = InferOutput<typeof forms.importAnswer>;
-export type ImportsAnswer = InferOutput<typeof forms.importsAnswer>;
+export type ImportAnswer = InferOutput<typeof importAnswer>;
+export type ImportsAnswer = InferOutput<typeof importsAnswer>;

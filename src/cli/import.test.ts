@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
-import * as forms from "../http/answers.ts";
+import * as forms from "../http/import-answers.ts";
 import { fakeIo, heldFolder, problemAnswer } from "./fixtures.ts";
 import { runCli } from "./run.ts";
 

@@ -2,23 +2,8 @@
  * The forms of answers, as the document promises them and the tests hold them to.
  */
 import * as v from "valibot";
+import { answer, anything, listOf, nullable, real, simulated, text, time, whole } from "./forms.ts";
 import { plainPredictions } from "./plain-answers.ts";
-
-const nullable = v.nullable;
-const text = v.string();
-const real = v.number();
-const whole = v.pipe(v.number(), v.integer());
-const time = v.pipe(v.string(), v.isoTimestamp(), v.description("ISO 8601, UTC, with Z."));
-const anything = v.record(v.string(), v.unknown());
-const simulated = v.optional(v.literal(true));
-
-/** An answer of exactly these members, and `simulated` where it is. */
-export const answer = <const Entries extends v.ObjectEntries>(entries: Entries) =>
-  v.strictObject({ ...entries, simulated });
-
-/** A page of a list. */
-const listOf = <const Item extends v.GenericSchema>(item: Item) =>
-  answer({ items: v.array(item), next: nullable(text) });
 
 export const problemAnswer = v.pipe(
   v.looseObject({
@@ -336,66 +321,3 @@ export const tokenAnswer = answer({
   token: v.pipe(text, v.description("Shown this once and never again.")),
 });
 export const revokedAnswer = answer({ name: text, revoked: v.literal(true) });
-
-const refusal = { reason: text, count: whole, lines: v.array(whole) };
-const importedColumn = { name: text, type: text, missing: whole, levels: nullable(whole) };
-
-export const importAnswer = answer({
-  id: whole,
-  model: text,
-  file: text,
-  part: v.picklist(["train", "test"]),
-  sha256: text,
-  /** True when the same bytes stood already: nothing was changed. */
-  unchanged: v.boolean(),
-  replaced: nullable(whole),
-  report: v.strictObject({
-    bytes: whole,
-    rows: whole,
-    stored: whole,
-    refused: whole,
-    blank_lines: whole,
-    comment_lines: whole,
-    refusals: v.array(
-      v.strictObject({
-        ...refusal,
-        samples: v.array(
-          v.strictObject({
-            line: whole,
-            column: nullable(text),
-            value: nullable(text),
-            message: text,
-          }),
-        ),
-      }),
-    ),
-    columns: v.array(
-      v.strictObject({
-        ...importedColumn,
-        most: v.array(v.strictObject({ level: text, count: whole })),
-        min: nullable(real),
-        max: nullable(real),
-        mean: nullable(real),
-      }),
-    ),
-  }),
-});
-
-export const importsAnswer = listOf(
-  v.strictObject({
-    id: whole,
-    model: text,
-    file: text,
-    part: v.picklist(["train", "test"]),
-    sha256: text,
-    rows: whole,
-    refused: whole,
-    actor: text,
-    at: time,
-    replaced_at: nullable(time),
-    /** True when the model file says otherwise now how rows are read: it must be imported again. */
-    outdated: v.boolean(),
-    refusals: v.array(v.strictObject(refusal)),
-    columns: v.array(v.strictObject(importedColumn)),
-  }),
-);

@@ -2,7 +2,7 @@
  * The protocol's bodies and answers, as the OpenAPI document tells of them.
  */
 import * as v from "valibot";
-import { answer } from "../answers.ts";
+import { answer } from "../forms.ts";
 import { DATATYPES } from "./datatypes.ts";
 
 const named = <const S extends v.GenericSchema>(ref: string, schema: S) =>
