@@ -42,8 +42,7 @@ interface Tale {
 }
 
 describe("the loop", () => {
-  // It takes minutes of both cores: SLUICE_TEST_LONG tells it on both kinds, else on one.
-  const told = process.env["SLUICE_TEST_LONG"] ? stores() : stores().slice(-1);
+  const told = stores();
   let tales: readonly Tale[] = [];
 
   beforeAll(async () => {
