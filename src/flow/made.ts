@@ -4,6 +4,7 @@
  */
 import { readMetadata } from "../onnx/metadata.ts";
 import type { RunFile } from "../registry/artifacts.ts";
+import { CONTEXT } from "../registry/datasets.ts";
 import type { MetricPoint } from "../registry/metrics.ts";
 import { MODEL_FOLDER } from "../registry/register.ts";
 import { completeSignature, type Signature } from "../registry/signature.ts";
@@ -38,7 +39,7 @@ export async function logTraining(made: Made, tracking: Tracking): Promise<void>
   // However many points: one statement.
   await tracking.logMetrics(runId, made.points);
   for (const { context, dataset } of made.inputs) {
-    await tracking.logDataset(runId, dataset, { "mlflow.data.context": context });
+    await tracking.logDataset(runId, dataset, { [CONTEXT]: context });
   }
   await tracking.logArtifacts(runId, [...made.files, ...modelFiles(model)]);
   await tracking.setTags(runId, {

@@ -3,6 +3,7 @@
  * null, because JSON has no other word for them.
  */
 import type { VerifyReport } from "../market/verify.ts";
+import { CONTEXT } from "../registry/datasets.ts";
 import type { HistoryRow, Moved } from "../registry/promotion.ts";
 import type { Run, WholeRun } from "../registry/run-list.ts";
 import type { Version } from "../registry/version-rows.ts";
@@ -46,9 +47,6 @@ export const runView = (run: Run, version: number | null) => ({
 
 /** The model that a run trained, or null for a run logged from outside. */
 export const modelOf = (run: Run): string | null => run.tags["sluice.model"] ?? null;
-
-/** The tag of an input that says what it was read for. */
-const CONTEXT = "mlflow.data.context";
 
 /** A training with its datasets and files. */
 export const wholeRunView = (run: WholeRun, version: number | null) => ({

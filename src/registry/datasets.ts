@@ -7,14 +7,21 @@ import { datasets, inputs } from "../store/schema.ts";
 import type { Instant } from "../types.ts";
 import { assertActive } from "./runs.ts";
 
-/** A dataset as it is logged; what is null does not apply to data from outside. */
-export interface DatasetEntry {
+/** The tag of an input that says what it was read for. */
+export const CONTEXT = "mlflow.data.context";
+
+/** A dataset as everybody tells of it. */
+export interface DatasetFacts {
   readonly name: string;
   readonly digest: string;
   readonly sourceType: string;
   readonly source: string;
   readonly schema: string | null;
   readonly profile: string | null;
+}
+
+/** A dataset as it is logged; what is null does not apply to data from outside. */
+export interface DatasetEntry extends DatasetFacts {
   /** Every market that a row or a feature was made from. */
   readonly markets: readonly string[] | null;
   /** First and last slot of what was read, the features' look back included. */

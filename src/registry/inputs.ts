@@ -3,16 +3,11 @@
  */
 import type { Database } from "../store/database.ts";
 import { runDeleted, unknownRun } from "./batch.ts";
+import type { DatasetFacts } from "./datasets.ts";
 import { RUN_ID } from "./names.ts";
 
 /** A dataset as clients describe it. */
-export interface InputDataset {
-  readonly name: string;
-  readonly digest: string;
-  readonly sourceType: string;
-  readonly source: string;
-  readonly schema: string | null;
-  readonly profile: string | null;
+export interface InputDataset extends DatasetFacts {
   /** Of this run's use of it. */
   readonly tags: Readonly<Record<string, string>>;
 }

@@ -9,6 +9,7 @@ import type { Intake } from "../../registry/intake/intake.ts";
 import { RUN_ID } from "../../registry/names.ts";
 import { CHAMPION } from "../../registry/promotion.ts";
 import { REMOVED } from "../../registry/version-rows.ts";
+import { codeOf } from "../../store/conflict.ts";
 import { sha256 } from "../../store/objects.ts";
 import { makeFileCarrier, type Wanted } from "./carry-files.ts";
 import { carryPoints } from "./carry-points.ts";
@@ -287,12 +288,9 @@ function markOf(thing: object, root: string): string {
 
 /** What the database says of a row that it cannot hold: too long, out of range, of a wrong form. */
 const isOfRow = (thrown: unknown): boolean => {
-  const { code, cause } = (thrown ?? {}) as { code?: unknown; cause?: { code?: unknown } };
-  return /^(22|23|54)/.test(String(cause?.code ?? code ?? "")) || isRefusal(code);
+  const code = codeOf(thrown);
+  return /^(22|23|54)/.test(code) || code === "does_not_exist" || code === "invalid_parameter";
 };
-
-const isRefusal = (code: unknown): boolean =>
-  code === "does_not_exist" || code === "invalid_parameter";
 
 const sum = (runs: readonly GivenRun[], of: (run: GivenRun) => number): number =>
   runs.reduce((total, run) => total + of(run), 0);

@@ -3,6 +3,7 @@
  * those of there. Times are milliseconds since 1970.
  */
 import type { Instant } from "../../types.ts";
+import type { DatasetFacts } from "../datasets.ts";
 import type { LoggedStatus } from "../logged.ts";
 import type { Pair } from "../registered.ts";
 import type { RunInfo } from "../run-life.ts";
@@ -29,13 +30,7 @@ export interface GivenPoint {
   readonly step: number;
 }
 
-export interface GivenDataset {
-  readonly name: string;
-  readonly digest: string;
-  readonly sourceType: string;
-  readonly source: string;
-  readonly schema: string | null;
-  readonly profile: string | null;
+export interface GivenDataset extends DatasetFacts {
   readonly tags: readonly Pair[];
 }
 
