@@ -41,7 +41,7 @@ import { makeTrainings } from "./registry/trainings.ts";
 import { makeVersions } from "./registry/versions.ts";
 import { type Champions, makeChampions } from "./serve/champions.ts";
 import { makeForecaster } from "./serve/forecast.ts";
-import { assertFits, openVersion } from "./serve/foreign.ts";
+import { tryVersion } from "./serve/foreign.ts";
 import { makePool } from "./serve/pool.ts";
 import { makeRemember } from "./serve/remember.ts";
 import { lazyRuntime } from "./serve/runtime.ts";
@@ -169,14 +169,7 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
   const forecasts = makeForecasts(database, clock);
   const imports = makeImports({ store: makeTableStore(database), clock });
   const tracking = makeTracking({ database, objects, clock });
-  const check = async (bytes: Uint8Array, name: string) => {
-    const loaded = await openVersion(runtime, bytes);
-    try {
-      assertFits(loaded, models.get(name));
-    } finally {
-      await loaded.session.release();
-    }
-  };
+  const check = (bytes: Uint8Array, name: string) => tryVersion(runtime, bytes, models.get(name));
   const versions = makeVersions({
     ...{ database, objects, clock },
     check: (bytes, _, name) => check(bytes, name),

@@ -57,14 +57,9 @@ export async function importMlflow(io: Io, options: ImportMlflowOptions): Promis
 function checkOf(config: Config): Check {
   const models = readModels(config.modelsFolder);
   return async (bytes, _, name) => {
-    const { assertFits, openVersion } = await import("../serve/foreign.ts");
+    const { tryVersion } = await import("../serve/foreign.ts");
     const { loadRuntime } = await import("../serve/runtime.ts");
-    const loaded = await openVersion(await loadRuntime(config.data), bytes);
-    try {
-      assertFits(loaded, models.get(name));
-    } finally {
-      await loaded.session.release();
-    }
+    await tryVersion(await loadRuntime(config.data), bytes, models.get(name));
   };
 }
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import pLimit from "p-limit";
 import { SluiceError } from "../errors.ts";
 import { refused } from "../registry/foreign.ts";
-import { openVersion } from "../serve/foreign.ts";
+import { tryVersion } from "../serve/foreign.ts";
 import { loadRuntime } from "../serve/runtime.ts";
 import { runJob, type TrainerDeps } from "./trainer.ts";
 
@@ -58,7 +58,6 @@ const FIX = "Serve a smaller model: see the graph for tensors that it makes itse
 /** The child's part: loads the file of its folder and asks it once. */
 export async function tryHere(folder: string, cacheFolder: string) {
   const bytes = new Uint8Array(await readFile(join(folder, MODEL_FILE)));
-  const { session } = await openVersion(await loadRuntime(cacheFolder), bytes);
-  await session.release();
+  await tryVersion(await loadRuntime(cacheFolder), bytes);
   return { result: {}, artifact: new Uint8Array() };
 }

@@ -124,10 +124,27 @@ function zeros(type: ElementType, size: number): PlainData | null {
 const isNumeric = (type: ElementType): type is keyof typeof ARRAYS => Object.hasOwn(ARRAYS, type);
 
 /**
+ * Loads and tries a version, holds it against the model file of its name, if there is one, and lets
+ * go of it. Throws what those throw.
+ */
+export async function tryVersion(
+  runtime: Runtime,
+  bytes: Uint8Array,
+  file?: ModelFile,
+): Promise<void> {
+  const loaded = await openVersion(runtime, bytes);
+  try {
+    assertFits(loaded, file);
+  } finally {
+    await loaded.session.release();
+  }
+}
+
+/**
  * Refuses (`onnx_refused`, 422) a version that is of another kind than what the model file of its
  * name says: pipeline and forecast could do nothing with it. A name without a file takes any.
  */
-export function assertFits(loaded: Loaded, file: ModelFile | undefined): void {
+function assertFits(loaded: Loaded, file: ModelFile | undefined): void {
   if (file === undefined) return;
   const { name, kind } = file;
   const own = `${name} has the model file of a ${kind}`;
