@@ -175,6 +175,7 @@ test("a fault that nobody caught is told in a line and ends with 1", async () =>
 
 test("the training child starts without loading the command line", async () => {
   const { environment } = folder();
-  const { out, said } = await sluice(["train-child", environment.SLUICE_DATA], environment);
+  const command = ["train-child", environment.SLUICE_DATA, String(process.pid)];
+  const { out, said } = await sluice(command, environment);
   expect(out + said).not.toContain("unknown command");
 });

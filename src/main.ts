@@ -14,9 +14,10 @@ process.exit(await run());
 
 async function run(): Promise<number> {
   // The server's own training process (src/flow/trainer.ts); not a command for people.
-  if (args[0] === "train-child" && args[1] !== undefined) {
+  const [command, folder, parent] = args;
+  if (command === "train-child" && folder !== undefined && parent !== undefined) {
     const { trainChild } = await import("./flow/child.ts");
-    return trainChild(args[1]);
+    return trainChild(folder, Number(parent));
   }
   const { processIo } = await import("./cli/io.ts");
   const { runCli } = await import("./cli/run.ts");

@@ -10,9 +10,12 @@ import { prepareKernels } from "../kernels.ts";
 import { ARTIFACT_FILE, type ChildFailure, type ChildJob, JOB_FILE, RESULT_FILE } from "./job.ts";
 import type { OnProgress } from "./trainer.ts";
 
-/** Does the job in `folder` and returns the exit code; a failure is written there too. */
-export async function trainChild(folder: string): Promise<number> {
-  dieWithParent();
+/**
+ * Does the job in `folder` for the process `parent` and returns the exit code; a failure is written
+ * there too.
+ */
+export async function trainChild(folder: string, parent: number): Promise<number> {
+  dieWithParent(parent);
   const progress = (share: number, text: string) => {
     process.stdout.write(`${share.toFixed(3)}\t${text}\n`);
   };
@@ -61,9 +64,11 @@ async function workOf(
 }
 
 /** Asks the kernel to end this process when whoever started it dies (Linux; prctl, option 1). */
-function dieWithParent(): void {
+function dieWithParent(parent: number): void {
   if (process.platform !== "linux") return;
   const libc = dlopen("libc.so.6", { prctl: { args: ["i32", "u64"], returns: "i32" } });
   libc.symbols.prctl(1, 9);
   libc.close();
+  // One that died before it was asked is not told of any more: this process has a new parent.
+  if (process.ppid !== parent) process.exit(1);
 }

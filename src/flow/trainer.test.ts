@@ -197,7 +197,7 @@ describe("a training that succeeds", () => {
       join(folder, JOB_FILE),
       JSON.stringify({ kind: "market", ...jobOf(15), cacheFolder }),
     );
-    const child = Bun.spawn([process.execPath, MAIN, "train-child", folder], {
+    const child = Bun.spawn([process.execPath, MAIN, "train-child", folder, String(process.pid)], {
       env: { PATH: process.env["PATH"] ?? "", TZ: "Asia/Kathmandu", LC_ALL: "tr_TR.UTF-8" },
       stdout: "ignore",
     });
@@ -295,6 +295,22 @@ describe("a training that is ended", () => {
     expect(error.code).toMatch(/^[a-z_]+$/);
     expect(error.message).not.toBe("");
     expect(error.fix).not.toBe("");
+  });
+
+  test.concurrent("by a death before it could ask to be told of it does not begin", async () => {
+    const folder = join(root, "left");
+    await mkdir(folder);
+    await writeFile(
+      join(folder, JOB_FILE),
+      JSON.stringify({ kind: "market", ...LONG, cacheFolder }),
+    );
+    const gone = Bun.spawn(["true"]);
+    await gone.exited;
+    const child = Bun.spawn([process.execPath, MAIN, "train-child", folder, String(gone.pid)], {
+      stdout: "ignore",
+    });
+    expect(await child.exited).toBe(1);
+    expect(await readdir(folder)).toEqual([JOB_FILE]);
   });
 
   test.concurrent("by the death of who asked for it does not go on alone", async () => {

@@ -99,7 +99,7 @@ async function runChild(
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<void> {
-  const child = Bun.spawn(selfCommand("train-child", folder), {
+  const child = Bun.spawn(selfCommand("train-child", folder, String(process.pid)), {
     cwd: folder,
     env: { TZ: "UTC", PATH: process.env["PATH"] ?? "" },
     stdin: "ignore",
