@@ -73,7 +73,7 @@ export async function grow(
   await store.setState(MARKETS[0], audited);
   // What Postgres does by itself within minutes; the embedded database is told to once a day.
   if (database.kind === "postgres") await database.orm.execute(sql`vacuum analyze`);
-  else await makeRemovals(database).analyze();
+  else await makeRemovals(database).vacuum();
   return { collector, minutes };
 }
 

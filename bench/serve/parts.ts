@@ -16,7 +16,7 @@ import { config, makeWorld, servicesOf } from "../../src/http/testing.ts";
 import { parseModel } from "../../src/models.ts";
 import { asTable, openArtifact } from "../../src/serve/loaded.ts";
 import { loadRuntime } from "../../src/serve/runtime.ts";
-import { bodyOf, completeRows, MODEL_FILE } from "./rows.ts";
+import { bodyOf, completeRows, type Form, MODEL_FILE } from "./rows.ts";
 import { markdown } from "./table.ts";
 
 const [model = "", adult = ""] = process.argv.slice(2);
@@ -41,7 +41,7 @@ world.champion = {
 const services = servicesOf(world);
 const app = makeApp({ config, log: services.log, services: () => services, starting: () => "" });
 
-const ROUTE = "http://127.0.0.1:1/v1/models/income/predict";
+const ORIGIN = "http://127.0.0.1:1";
 const columns = [await timesOf(1), await timesOf(100)];
 rmSync(folder, { recursive: true, force: true });
 console.log(
@@ -57,18 +57,22 @@ process.exit(0);
 
 /** Microseconds of each part for a request of so many rows. */
 async function timesOf(count: number): Promise<Record<string, number>> {
-  const body = bodyOf("instances", rows.slice(0, count));
-  const bytes = Buffer.from(body);
-  const headers = { "content-type": "application/json", "content-length": String(bytes.length) };
-  const ask = async () => {
-    const answer = await app.fetch(new Request(ROUTE, { method: "POST", headers, body: bytes }));
-    return answer.text();
+  const asking = (path: string, form: Form) => {
+    const body = Buffer.from(bodyOf(form, rows.slice(0, count)));
+    const headers = { "content-type": "application/json", "content-length": String(body.length) };
+    const request = { method: "POST", headers, body };
+    return async () => (await app.fetch(new Request(`${ORIGIN}${path}`, request))).text();
   };
+  const bytes = Buffer.from(bodyOf("instances", rows.slice(0, count)));
+  const ask = asking("/v1/models/income/predict", "instances");
+  const infer = asking("/v2/models/income/infer", "v2");
   const parsed = jsonOf(bytes);
   const request = rowsOfTableJson(parsed, version.facts);
   const predictions = await predictTable(version, request, false);
   const told = JSON.parse(await ask());
   if (told.predictions?.length !== count) throw new Error(`No prediction: ${JSON.stringify(told)}`);
+  const inferred = JSON.parse(await infer());
+  if (inferred.outputs?.[0]?.data.length !== count) throw new Error(JSON.stringify(inferred));
   const times = {
     "parse: bytes to JSON": await timeOf(() => jsonOf(bytes)),
     "validate and encode: JSON to columns": await timeOf(() =>
@@ -78,6 +82,7 @@ async function timesOf(count: number): Promise<Record<string, number>> {
     "answer: ids, labels": await timeOf(() => predictTable(version, request, false)),
     "write: answer to text": await timeOf(() => JSON.stringify({ model: told.model, predictions })),
     "all of it through the app, a Request to its Response": await timeOf(ask),
+    "the same by the V2 protocol": await timeOf(infer),
     "(a call of ONNX Runtime, where it is asked)": await timeOf(() =>
       version.session.run(request.frame),
     ),

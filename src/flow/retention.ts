@@ -118,7 +118,7 @@ export function makeRetentionJob(deps: RetentionDeps) {
       count(files.removed, files.bytes);
     });
     if (signal?.aborted !== true) {
-      await removals.analyze().catch((thrown) => failed.push(`analyze: ${reasonOf(thrown)}`));
+      await removals.vacuum().catch((thrown) => failed.push(`vacuum: ${reasonOf(thrown)}`));
     }
     const report = { removed, freedBytes, failed };
     if (failed.length > 0) log.warn("retention_failed", { ...report });

@@ -119,10 +119,12 @@ export function textOf(bytes: Uint8Array): string {
 }
 
 /** Bytes as JSON; `bad_json` (400). NaN and Infinity are no JSON, and neither are comments. */
-export function jsonOf(bytes: Uint8Array): unknown {
-  const text = textOf(bytes);
+export const jsonOf = (bytes: Uint8Array): unknown => jsonOfText(textOf(bytes));
+
+/** The same of a text; a reviver as of `JSON.parse`. */
+export function jsonOfText(text: string, revive?: Parameters<typeof JSON.parse>[1]): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, revive);
   } catch (cause) {
     const reason = reasonOf(cause).replace(/^JSON Parse error: /, "");
     throw new SluiceError({

@@ -17,6 +17,7 @@ import {
   type TableFacts,
   type TableSession,
 } from "./table.ts";
+import { byTrees } from "./tensors.ts";
 
 export interface LoadedMarket {
   readonly kind: "market";
@@ -90,12 +91,13 @@ async function openMarket(runtime: Runtime, bytes: Uint8Array): Promise<LoadedMa
 async function openTable(runtime: Runtime, bytes: Uint8Array): Promise<LoadedTable> {
   const facts = readTableFacts(bytes);
   const session = await openTableSession(runtime, bytes, facts);
+  const plain = plainOf(runtime, session.inference, bytes);
   let explainers: readonly Explainer[] | null = null;
   return {
     kind: "table",
     facts,
     session,
-    plain: plainOf(runtime, session.inference, bytes),
+    plain: session.trees === null ? plain : byTrees(plain, facts, session.trees),
     explainers: () => {
       explainers ??= explainersOf(session.model);
       return explainers;

@@ -24,7 +24,7 @@ import {
   rowsOf,
   unusable,
 } from "./session.ts";
-import { assertEqual, treeAnswers } from "./trees.ts";
+import { assertEqual, type TreeAnswers, treeAnswers } from "./trees.ts";
 
 const column = v.variant("type", [
   v.object({
@@ -117,6 +117,8 @@ export interface TableSession {
   waiting(): number;
   /** What the bytes were made of, for explanations; null where they do not tell. */
   readonly model: TableModel | null;
+  /** What answers at once; null where the runtime does. */
+  readonly trees: TreeAnswers | null;
   /** Waits for calls under way, then frees the memory. */
   release(): Promise<void>;
 }
@@ -168,7 +170,7 @@ export async function openTableSession(
       assertEqual((await run(probe)).values, trees!.answer(probe));
     }
     return {
-      ...{ inference, run, model, waiting: batch.waiting },
+      ...{ inference, run, model, trees, waiting: batch.waiting },
       release: async () => {
         await batch.drained();
         await inference.release();

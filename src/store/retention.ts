@@ -53,17 +53,21 @@ export function makeRemovals(database: Pick<Database, "kind" | "rows">) {
       returning id`);
 
   /**
-   * Counts anew what is where: statements are planned by it, and without it some go through all
-   * candles there are. Real Postgres does that by itself, the embedded database never does.
+   * Frees the room of rows that are gone for those to come, and counts anew what is where:
+   * statements are planned by it, and without it some go through all candles there are. Real
+   * Postgres does both by itself (autovacuum), the embedded database never does. Takes 0.2 s for a
+   * million rows, and far less for those that have not changed since the last time.
    */
-  async function analyze(): Promise<void> {
+  async function vacuum(): Promise<void> {
     if (database.kind !== "embedded") return;
+    // The catalog's too: each change of a table's shape leaves rows behind there.
     const tables = await database.rows<{ name: string }>(sql`
-      select quote_ident(relname) as name from pg_class
-      where relkind = 'r' and relnamespace = current_schema()::regnamespace order by 1`);
+      select format('%I.%I', nspname, relname) as name
+      from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+      where relkind = 'r' and nspname <> 'information_schema' order by 1`);
     // One by one: whoever waits for an answer comes between.
-    for (const { name } of tables) await database.rows(sql.raw(`analyze ${name}`));
+    for (const { name } of tables) await database.rows(sql.raw(`vacuum (analyze) ${name}`));
   }
 
-  return { pipelineRuns, forecasts, quarantine, analyze };
+  return { pipelineRuns, forecasts, quarantine, vacuum };
 }

@@ -47,8 +47,18 @@ export interface TensorSpec {
   readonly names: readonly (string | null)[];
 }
 
+const specs = new WeakMap<ValueShape, TensorSpec>();
+
 /** The tensor of a signature; `artifact_unusable` where the protocol has no name for its type. */
-export function specOf({ name, type, shape }: ValueShape): TensorSpec {
+export function specOf(value: ValueShape): TensorSpec {
+  const known = specs.get(value);
+  if (known !== undefined) return known;
+  const spec = readSpec(value);
+  specs.set(value, spec);
+  return spec;
+}
+
+function readSpec({ name, type, shape }: ValueShape): TensorSpec {
   const datatype = datatypeOf(type);
   if (datatype === null) throw unusable(`its tensor "${name}" is of type ${type}`);
   return {

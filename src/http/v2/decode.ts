@@ -56,7 +56,8 @@ export function fromJson(
 }
 
 function textsOf(values: readonly unknown[], tell: Tell): readonly string[] | null {
-  for (const [at, value] of values.entries()) {
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at];
     const wrong = typeof value === "string" ? faultOfText(value) : `not ${shown(value)}`;
     if (wrong === null) continue;
     tell(at, `expected a text, ${wrong}`);
@@ -89,7 +90,8 @@ function floatsOf(
   tell: Tell,
 ): Numbers | null {
   const data = new ARRAYS[datatype](values.length);
-  for (const [at, value] of values.entries()) {
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at];
     const number = typeof value === "bigint" ? Number(value) : value;
     if (typeof number !== "number") {
       tell(at, `expected a number, not ${shown(value)}`);

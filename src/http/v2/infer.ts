@@ -160,12 +160,13 @@ export interface InferHead {
 
 /**
  * The answer: JSON alone, or with the bytes of binary outputs behind it in their order, and the
- * length of the JSON in Inference-Header-Content-Length.
+ * length of the JSON in Inference-Header-Content-Length. `others` are further headers.
  */
 export function inferResponse(
   head: InferHead,
   chosen: readonly ChosenOutput[],
   answers: PlainTensors,
+  others: Readonly<Record<string, string>> = {},
 ): Response {
   const blobs: Uint8Array[] = [];
   const outputs = chosen.map(({ spec, binary }) => {
@@ -178,7 +179,10 @@ export function inferResponse(
     return `${told},"parameters":{"binary_data_size":${bytes.length}}}`;
   });
   const json = `${JSON.stringify(head).slice(0, -1)},"outputs":[${outputs.join(",")}]}`;
-  const headers = { "content-type": "application/json", "cache-control": "no-store" };
+  const headers = {
+    ...others,
+    ...{ "content-type": "application/json", "cache-control": "no-store" },
+  };
   if (!chosen.some(({ binary }) => binary)) return new Response(json, { headers });
   const start = Buffer.from(json, "utf8");
   return new Response(Buffer.concat([start, ...blobs]), {

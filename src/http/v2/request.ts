@@ -3,7 +3,7 @@
  * tensors may follow. Here is checked what can be without knowing the model.
  */
 import { type Fault, SluiceError } from "../../errors.ts";
-import { jsonOf, textOf } from "../body.ts";
+import { jsonOfText, textOf } from "../body.ts";
 import { isObject, shown } from "../instances.ts";
 import { DATATYPES, type Datatype } from "./datatypes.ts";
 
@@ -119,16 +119,15 @@ function headerSize(body: Uint8Array, header: string | null, refusal: Refusal): 
 
 /** JSON in which whole numbers past 2^53 come as bigint, so that none of them is rounded. */
 function exactJson(bytes: Uint8Array): unknown {
-  const value = jsonOf(bytes);
   const text = textOf(bytes);
-  if (!LONG.test(text)) return value;
+  if (!LONG.test(text)) return jsonOfText(text);
   const revive = (_: string, found: unknown, context?: { readonly source?: string }): unknown =>
     typeof found === "number" &&
     !Number.isSafeInteger(found) &&
     /^-?\d{16,20}$/.test(context?.source ?? "")
       ? BigInt(context?.source ?? "")
       : found;
-  return JSON.parse(text, revive as Parameters<typeof JSON.parse>[1]);
+  return jsonOfText(text, revive as Parameters<typeof JSON.parse>[1]);
 }
 
 function inputsOf(request: Members, rest: Uint8Array | null, refusal: Refusal): SentTensor[] {

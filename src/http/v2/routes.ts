@@ -3,6 +3,7 @@
  * version of a registered model can be asked, not the champion alone.
  */
 import { version as sluice } from "../../../package.json";
+import { headersFor } from "../arrival.ts";
 import { mediaType, unsupportedMedia } from "../body.ts";
 import { readiness } from "../health.ts";
 import { noteRows } from "../observe.ts";
@@ -100,6 +101,7 @@ export const protocolRoutes: readonly Route[] = [
     ...guarded,
     method: "POST",
     path: "/v2/models/:model/infer",
+    hot: true,
     summary: "Ask the champion with tensors",
     takes: { "application/json": schema.inferBody, "application/octet-stream": schema.inferBytes },
     gives: schema.inferAnswer,
@@ -110,6 +112,7 @@ export const protocolRoutes: readonly Route[] = [
     ...guarded,
     method: "POST",
     path: "/v2/models/:model/versions/:version/infer",
+    hot: true,
     summary: "Ask a version with tensors; by number or alias",
     takes: { "application/json": schema.inferBody, "application/octet-stream": schema.inferBytes },
     gives: schema.inferAnswer,
@@ -169,7 +172,8 @@ async function infer(call: ModelCall, version: string | null): Promise<Response>
       ...(sent.id === null ? {} : { id: sent.id }),
       ...(services.config.simulated ? { simulated: true as const } : {}),
     };
-    const response = inferResponse(head, outputs, answers);
+    const response = inferResponse(head, outputs, answers, headersFor(arrival));
+    arrival.isWhole = true;
     noteRows(arrival, metrics, rows);
     return response;
   });
