@@ -24,8 +24,9 @@ import {
   type RegisteredDeps,
 } from "./registered.ts";
 import { type VersionData, versionData } from "./search/model-data.ts";
+import { IS_PROMPT } from "./search/prompts.ts";
 import type { Servable, Served } from "./servable.ts";
-import { checkedSource, sourceModel } from "./sources.ts";
+import { assertPlain, checkedSource, sourceModel } from "./sources.ts";
 import { REMOVED } from "./version-rows.ts";
 
 export interface NewVersion {
@@ -45,6 +46,8 @@ interface Origin {
   readonly runId: string | null;
   readonly modelId: string | null;
 }
+
+const NOWHERE: Origin = { location: null, runId: null, modelId: null };
 
 /** Its value is written as clients write it, which compare the text. */
 const VERSIONS = "mlflow.modelVersions";
@@ -92,7 +95,7 @@ export function makeClientVersions(
   /** Where the files of a source are, and the run and logged model that it is of. */
   async function resolved(source: string): Promise<Origin> {
     const of = sourceModel(checkedSource(source));
-    if (of === null) return { location: null, runId: null, modelId: null };
+    if (of === null) return NOWHERE;
     if ("modelId" in of) {
       const [model] = await orm
         .select()
@@ -167,12 +170,15 @@ export function makeClientVersions(
      * `does_not_exist` (404) and `invalid_parameter` (400).
      */
     makeVersion: async (wanted: NewVersion): Promise<VersionData> => {
-      const { location, runId, modelId } = await resolved(wanted.source);
-      const served = await servable
-        .find(wanted.name, location ?? wanted.source)
-        .catch((thrown) => ({
-          statusMessage: reasonOf(thrown).slice(0, 500),
-        }));
+      const isPrompt = wanted.tags.some(([key, value]) => key === IS_PROMPT && value === "true");
+      // Clients have to name a source of a prompt as well; it stands for nothing.
+      if (isPrompt) assertPlain(wanted.source);
+      const { location, runId, modelId } = isPrompt ? NOWHERE : await resolved(wanted.source);
+      const served = isPrompt
+        ? { statusMessage: "It is a prompt: a text, of which nothing can be served." }
+        : await servable.find(wanted.name, location ?? wanted.source).catch((thrown) => ({
+            statusMessage: reasonOf(thrown).slice(0, 500),
+          }));
       const of = { runId: wanted.runId ?? runId, modelId: wanted.modelId ?? modelId };
       const made = { ...wanted, ...of };
       const number = await orm.transaction((tx) => insert(tx, made, location, served));

@@ -5,6 +5,7 @@
 import type { SluiceError } from "../errors.ts";
 import { MODEL_NAME } from "../models.ts";
 import { decodings, RUN_ID } from "./names.ts";
+import { readable } from "./paths.ts";
 import { badParameter } from "./refusal.ts";
 
 const SOURCE_LIMIT = 2_048;
@@ -14,11 +15,8 @@ export type Place =
   | { readonly of: "run"; readonly runId: string; readonly path: string }
   | { readonly of: "proxy"; readonly path: string };
 
-/**
- * The source itself; `invalid_parameter` (400) for one that could mean another place once somebody
- * decodes or joins it, and for a path of this machine's disk.
- */
-export function checkedSource(source: string): string {
+/** `invalid_parameter` (400) for what could mean another place once somebody decodes or joins it. */
+export function assertPlain(source: string): void {
   if (source.length > SOURCE_LIMIT)
     throw badSource(source, `It has more than ${SOURCE_LIMIT} characters.`);
   for (const form of decodings(source)) {
@@ -27,6 +25,11 @@ export function checkedSource(source: string): string {
       throw badSource(source, `${ABSOLUTE} It has a segment of dots.`);
     }
   }
+}
+
+/** The source itself, where it is a plain one and no path of this machine's disk. */
+export function checkedSource(source: string): string {
+  assertPlain(source);
   if (!/^[a-z][a-z0-9+.-]+:/i.test(source) || /^file:/i.test(source)) {
     throw badParameter(
       `Invalid model version source: '${shown(source)}'. To use a local path as a model version ` +
@@ -63,7 +66,7 @@ export function placeOf(location: string): Place | null {
   const run = /^runs:\/+([^/]+)((?:\/.*)?)$/s.exec(location);
   if (run !== null) {
     const runId = run[1]!;
-    return RUN_ID.test(runId) ? { of: "run", runId, path: tidy(run[2]!) } : null;
+    return RUN_ID.test(runId) ? { of: "run", runId, path: readable(run[2]!) } : null;
   }
   const path = proxyPath(location);
   return path === null ? null : { of: "proxy", path };
@@ -72,14 +75,8 @@ export function placeOf(location: string): Place | null {
 /** The path below the root of the proxy of files, or null for an address that is none of it. */
 export function proxyPath(location: string): string | null {
   const proxied = /^mlflow-artifacts:(?:\/\/[^/?#]*)?\/*([^?#]*)/.exec(location);
-  return proxied === null ? null : tidy(proxied[1]!);
+  return proxied === null ? null : readable(proxied[1]!);
 }
-
-const tidy = (path: string): string =>
-  path
-    .split("/")
-    .filter((segment) => segment !== "")
-    .join("/");
 
 /** Whether the routes that serve models can have the name in their addresses. */
 export const isServableName = (name: string): boolean => MODEL_NAME.test(name);

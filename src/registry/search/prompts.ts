@@ -5,7 +5,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Clause } from "./clauses.ts";
 
-const IS_PROMPT = "mlflow.prompt.is_prompt";
+/** The tag of models and versions that are prompts: a text in another tag, and no files. */
+export const IS_PROMPT = "mlflow.prompt.is_prompt";
 
 /** Clauses on that tag as conditions, and the rest. `tags`: the tags of the searched row, as `p`. */
 export function promptsOf(
