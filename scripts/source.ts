@@ -8,7 +8,7 @@ const maxLines = 400;
 /** Files in `folder`/src that are longer than a reader's patience. */
 export async function findLong(folder: string): Promise<string[]> {
   const found: string[] = [];
-  for await (const [file, lines] of source(folder, "src/**/*.ts")) {
+  for await (const [file, lines] of source(folder, "src/**/*.{ts,js,html,css}")) {
     if (lines.length > maxLines && !file.endsWith(".test.ts")) {
       found.push(`${file} has ${lines.length} lines; the most is ${maxLines}: split it by noun.`);
     }

@@ -15,3 +15,12 @@ declare module "swagger-ui-dist/swagger-ui.css" {
   const text: string;
   export default text;
 }
+declare module "*.css" {
+  const text: string;
+  export default text;
+}
+declare module "*.js" {
+  /** The text of a page's script: none of this program's own modules is JavaScript. */
+  const text: string;
+  export default text;
+}

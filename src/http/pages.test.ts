@@ -5,7 +5,7 @@ import { makeTestApp } from "./testing.ts";
 const { ask } = makeTestApp({ config: { open: [] } });
 
 describe("pages", () => {
-  test.each(["/", "/docs", "/docs/errors"])(
+  test.each(["/", "/runs", "/docs", "/docs/errors"])(
     "%s needs no token and lets no stranger in",
     async (path) => {
       const { status, headers, text } = await ask("GET", path, { token: null });

@@ -11,6 +11,7 @@ import { dashboardPage } from "../web/dashboard.ts";
 import { docsPage } from "../web/docs.ts";
 import { errorsPage } from "../web/errors.ts";
 import { type Html, policyOf } from "../web/html.ts";
+import { runsPage } from "../web/runs.ts";
 import { codes } from "./codes.ts";
 import type { OpenCall, OpenRoute } from "./route.ts";
 
@@ -45,6 +46,7 @@ const file = (path: string, type: string, body: () => Promise<Uint8Array> | stri
 
 export const pageRoutes: readonly OpenRoute[] = [
   page("/", "The dashboard", dashboardPage),
+  page("/runs", "Runs and the registry, to look at and to compare", runsPage),
   page("/docs", "A page to read and try the routes", docsPage),
   page("/docs/errors", "Every code of an error, with its remedy", (simulated) =>
     errorsPage(codes, simulated),
