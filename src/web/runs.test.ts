@@ -185,6 +185,18 @@ describe("its parts", () => {
     for (const found of ["<th>x</th>", "2.0 MB", "2 of 2 rows"]) expect(shown).toContain(found);
     expect(shown).not.toContain("file=a%2Fbig.txt");
     expect(parts["tableOf"]!("[1]") as unknown).toBeNull();
+    const odd = [
+      { path: "a.", file_size: 1 },
+      { path: ".", file_size: 1 },
+    ];
+    expect(part("fileCard", "r", "", odd, null)).toContain("download");
+  });
+
+  test("a page that was logged is shown without rights, and its text stays its own", () => {
+    const text = `<p title="x">&amp;</p><script>alert(1)</script>`;
+    const shown = part("fileCard", "r", "", [], { path: "report.html", text });
+    expect(shown).toMatch(/<iframe sandbox srcdoc="[^"<>]*"/);
+    expect(shown).not.toContain("<script");
   });
 });
 

@@ -60,37 +60,20 @@ const IMAGES = {
   webp: "image/webp",
   svg: "image/svg+xml",
 };
-const TEXTS = new Set([
-  "txt",
-  "md",
-  "json",
-  "jsonl",
-  "csv",
-  "tsv",
-  "yaml",
-  "yml",
-  "toml",
-  "log",
-  "py",
-  "r",
-  "sql",
-  "html",
-  "xml",
-  "cfg",
-  "ini",
-  "mlmodel",
-  "gitignore",
-]);
+const TEXTS = new Set(
+  "txt md json jsonl csv tsv yaml yml toml log py r sql xml cfg ini mlmodel gitignore".split(" "),
+);
 /** Files beyond are not shown, only downloaded. */
 const MOST_SHOWN = 1_000_000;
 
 const lastOf = (path) => path.split("/").at(-1);
-const endingOf = (path) => /\.?([^.]+)$/.exec(lastOf(path))[1].toLowerCase();
+const endingOf = (path) => /[^.]*$/.exec(lastOf(path))[0].toLowerCase();
 
-/** How a file can be shown: "image", "text" or not at all. */
+/** How a file can be shown: "image", "page", "text" or not at all. */
 function kindOf({ path, file_size: size }) {
   if (Number(size ?? 0) > MOST_SHOWN) return null;
   const ending = endingOf(path);
+  if (ending === "html") return "page";
   return ending in IMAGES ? "image" : TEXTS.has(ending) ? "text" : null;
 }
 
@@ -121,6 +104,10 @@ function fileCard(run, folder, files, preview) {
 
 function previewOf({ path, image, text }) {
   if (image !== undefined) return html`<img src="${image}" alt="${path}">`;
+  // Nothing in it runs, loads or leads anywhere: it is a document of its own without rights.
+  if (kindOf({ path }) === "page") {
+    return html`<iframe sandbox srcdoc="${text}" title="${path}"></iframe>`;
+  }
   const table = endingOf(path) === "json" ? tableOf(text) : null;
   return table ?? html`<pre>${endingOf(path) === "json" ? pretty(text) : text}</pre>`;
 }
