@@ -1,11 +1,12 @@
 /*
  * Stories of moving from another tracking server: the program itself is started, killed and started
  * again beside a server that goes on answering; then what it brought is served. Where there is a
- * Python with MLflow, a stock server of it is brought over its address and from its database.
+ * Python with MLflow, a stock server of it is brought over its address and from its database, and a
+ * folder that its client wrote without one.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../scripts/services/process.ts";
@@ -17,7 +18,9 @@ import { only, openStores, stores } from "./stores.ts";
 
 const SCRIPT = join(import.meta.dir, "peers", "mlflow_import.py");
 const pythons = (process.env["SLUICE_TEST_MLFLOW"] ?? "").split(":").filter((path) => path !== "");
-if (pythons.length === 0) console.log("skipped: 1 story of a stock MLflow server, no Python of it");
+if (pythons.length === 0) {
+  console.log("skipped: 2 stories of a stock MLflow server and of its files, no Python of it");
+}
 const WHY = "the other story is told on both";
 const LONG_MS = 900_000;
 
@@ -114,6 +117,42 @@ describe.each(stores())("an import on %s", (name) => {
   );
 });
 
+/** Asks the unmodified client of a Python; what it says at its end. */
+// biome-ignore lint/suspicious/noExplicitAny: what the client sees is compared whole.
+async function ask(python: string, ...args: readonly string[]): Promise<any> {
+  const child = Bun.spawn([python, SCRIPT, ...args], {
+    env: {
+      ...{ ...process.env, MLFLOW_TRACKING_TOKEN: ADMIN_TOKEN },
+      // A client of today writes files only where it is told that it may.
+      MLFLOW_ALLOW_FILE_STORE: "true",
+    },
+    ...{ stdout: "pipe", stderr: "pipe", cwd: folder },
+  });
+  const [out, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if ((await child.exited) !== 0) throw new Error(errors);
+  return JSON.parse(out.trim().split("\n").at(-1) ?? "");
+}
+
+/** What the client sees on a server of ours. */
+async function look(python: string, at: Outside) {
+  const app = await at.start();
+  const seen = await ask(python, "look", app.url);
+  await app.stop();
+  return plain(seen);
+}
+
+/** Champions that cannot be served do not come. */
+// biome-ignore lint/suspicious/noExplicitAny: what the client sees is compared whole.
+function withoutUnservable(seen: any): any {
+  for (const name of ["Has Spaces", "words"]) delete seen.models[name].aliases.champion;
+  return seen;
+}
+
+const onnx = join(folder, "model.onnx");
+
 describe.skipIf(pythons.length === 0)("a stock MLflow server", () => {
   test(
     `comes by its address and from its database, the same for its client ${only("embedded", WHY)}`,
@@ -123,7 +162,6 @@ describe.skipIf(pythons.length === 0)("a stock MLflow server", () => {
       const url = `http://127.0.0.1:${port}`;
       const database = join(folder, "mlflow.db");
       const artifacts = join(folder, "mlartifacts");
-      const onnx = join(folder, "model.onnx");
       await Bun.write(onnx, foreignBytes(2));
       const server = Bun.spawn(
         [
@@ -139,22 +177,7 @@ describe.skipIf(pythons.length === 0)("a stock MLflow server", () => {
         if (!ended) process.kill(-server.pid, "SIGKILL");
         ended = true;
       };
-      const ask = async (...args: readonly string[]) => {
-        const child = Bun.spawn([python, SCRIPT, ...args], {
-          env: { ...process.env, MLFLOW_TRACKING_TOKEN: ADMIN_TOKEN },
-          ...{ stdout: "pipe", stderr: "pipe" },
-        });
-        const out = await new Response(child.stdout).text();
-        if ((await child.exited) !== 0) throw new Error(await new Response(child.stderr).text());
-        return JSON.parse(out.trim().split("\n").at(-1) ?? "");
-      };
       const [byUrl, byFile] = [openOutside({ env: {} }), openOutside({ env: {} })];
-      const look = async (at: Outside) => {
-        const app = await at.start();
-        const seen = await ask("look", app.url);
-        await app.stop();
-        return plain(seen);
-      };
       try {
         while (
           !(await fetch(`${url}/health`)
@@ -163,17 +186,27 @@ describe.skipIf(pythons.length === 0)("a stock MLflow server", () => {
         ) {
           await Bun.sleep(200);
         }
-        await ask("fill", url, onnx);
-        const there = plain(await ask("look", url));
-        // Champions that cannot be served do not come, and addresses of files are others here.
-        for (const name of ["Has Spaces", "words"]) delete there.models[name].aliases.champion;
+        await ask(python, "fill", url, onnx);
+        const there = withoutUnservable(plain(await ask(python, "look", url)));
         const report = await imported(byUrl, "--from", url);
         expect(report).toMatchObject({ failed: [], mismatches: [] });
         expect(report.champions).toEqual([{ model: "adds", version: 1 }]);
-        expect(await look(byUrl)).toEqual(there);
+        // The server names deleted models to whoever knows of them, and no deleted versions.
+        expect(report.unseen.map(({ what, why }) => `${what}: ${why}`)).toEqual([
+          "deleted versions: 1 (adds 3), and maybe the last ones",
+          "deleted logged models: no run names one, which does not tell of those that none does",
+        ]);
+        expect(await look(python, byUrl)).toEqual(there);
         end();
-        await imported(byFile, "--from", `sqlite:///${database}`, "--artifacts", artifacts);
-        expect(await look(byFile)).toEqual(there);
+        const found = await imported(
+          byFile,
+          ...["--from", `sqlite:///${database}`, "--artifacts", artifacts],
+        );
+        expect(await look(python, byFile)).toEqual(there);
+        // Its database has the deleted version too.
+        const { versions, logged_models } = report.counts;
+        expect(found.counts.versions.brought).toBe(versions.brought + 1);
+        expect(found.counts.logged_models).toEqual(logged_models);
       } finally {
         end();
         await Promise.all([byUrl.close(), byFile.close()]);
@@ -182,6 +215,36 @@ describe.skipIf(pythons.length === 0)("a stock MLflow server", () => {
     LONG_MS,
   );
 });
+
+describe.skipIf(pythons.length === 0).each(pythons)(
+  "a folder that MLflow wrote by %s",
+  (python) => {
+    test(
+      `comes without a server, from wherever it was moved ${only("embedded", WHY)}`,
+      async () => {
+        const [written, moved] = [Bun.randomUUIDv7(), Bun.randomUUIDv7()].map((id) =>
+          join(folder, id),
+        );
+        const to = openOutside({ env: {} });
+        try {
+          await Bun.write(onnx, foreignBytes(2));
+          const uri = `file://${written}/mlruns`;
+          await ask(python, "fill", uri, onnx);
+          const there = withoutUnservable(plain(await ask(python, "look", uri)));
+          await rename(written!, moved!);
+          const report = await imported(to, "--from", join(moved!, "mlruns"));
+          expect(report).toMatchObject({ failed: [], mismatches: [], unseen: [] });
+          expect(report.champions).toEqual([{ model: "adds", version: 1 }]);
+          expect(report.counts.versions.brought).toBe(6);
+          expect(await look(python, to)).toEqual(there);
+        } finally {
+          await to.close();
+        }
+      },
+      LONG_MS,
+    );
+  },
+);
 
 /** Without the addresses of versions, which differ. */
 // biome-ignore lint/suspicious/noExplicitAny: what the client sees is compared whole.

@@ -18,8 +18,9 @@ import {
   see,
   type Wire,
 } from "./mlflow/fixture.ts";
-import { makeRestFiles } from "./mlflow/rest-files.ts";
+import { makeRestFiles } from "./mlflow/rest/files.ts";
 import type { Source } from "./mlflow/source.ts";
+import { reportText } from "./mlflow/tally.ts";
 
 let wire: Wire;
 let ids: Awaited<ReturnType<typeof fill>>;
@@ -58,8 +59,8 @@ describe.each(each)("a server brought into another on $name", (on) => {
     expect(report).toMatchObject({ skipped: [], failed: [], mismatches: [], merged: ["Default"] });
     const brought = Object.entries(report.counts).map(([kind, { brought }]) => [kind, brought]);
     expect(Object.fromEntries(brought)).toEqual({
-      ...{ experiments: 2, runs: 5, params: 60, points: 605 + turns, inputs: 3, logged_models: 1 },
-      ...{ models: 1, versions: 4, aliases: 2, files: 13 + turns },
+      ...{ experiments: 2, runs: 5, params: 60, points: 605 + turns, inputs: 4, logged_models: 2 },
+      ...{ models: 1, versions: 4, aliases: 2, files: 14 + turns },
     });
     const again = await bring(wire.source(), target);
     expect(await see(target)).toEqual(there);
@@ -99,6 +100,30 @@ describe("a server brought into another", () => {
       "4": "models:/adds/2",
       "5": "s3://elsewhere/model",
     });
+  });
+
+  test("what is deleted there comes as far as it is told of, and the rest is named", async () => {
+    const { report } = await bring(wire.source(), target);
+    const { model_id } = ids.goneModel;
+    const path = `/api/2.0/mlflow/logged-models/${model_id}`;
+    expect((await target.ask("GET", path)).status).toBe(404);
+    const found = await target.ask("GET", `${path}?allow_deleted=true`);
+    expect(JSON.parse(found.text).model.info).toMatchObject({ model_id, name: "gone" });
+    const { artifact_uri } = JSON.parse(found.text).model.info;
+    expect(await target.services.mlflow.files.allAt(artifact_uri)).toHaveLength(1);
+    const missing = { what: "deleted versions", why: "1 (adds 3), and maybe the last ones" };
+    const what = "deleted logged models";
+    expect(report.unseen).toEqual([missing, { what, why: expect.stringMatching(/^no run/) }]);
+    expect(reportText(report)).toContain("its database tells of them");
+
+    // A server that keeps deleted ones to itself, as older ones do.
+    wire.between = (request) =>
+      request.url.includes("allow_deleted")
+        ? Response.json({ error_code: "RESOURCE_DOES_NOT_EXIST" }, { status: 404 })
+        : null;
+    const { report: less } = await bring(wire.source(), target);
+    expect(less.failed).toEqual([]);
+    expect(less.unseen).toEqual([missing, { what, why: "1 that runs name, and maybe others" }]);
   });
 
   test("ended anywhere and started again, nothing is lost and nothing is twice", async () => {
@@ -168,7 +193,7 @@ describe("a server brought into another", () => {
       `file ünïcode ✓.txt of run ${ids.main.run_id}`,
       `run ${ids.main.run_id}`,
     ]);
-    expect(report.counts.files).toMatchObject({ brought: 12 + turns, failed: 1 });
+    expect(report.counts.files).toMatchObject({ brought: 13 + turns, failed: 1 });
     const again = await bring(real, target);
     expect(again.report.counts.files).toMatchObject({ brought: 1, failed: 0 });
     expect(await see(target)).toEqual(there);

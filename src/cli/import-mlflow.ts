@@ -11,7 +11,7 @@ import type { Check } from "../registry/register.ts";
 import { migrate } from "../store/migrate.ts";
 import type { MovedAnswer } from "./answers.ts";
 import type { Io, JsonOption } from "./io.ts";
-import { type Candidate, carry } from "./mlflow/carry.ts";
+import { type Candidate, carry } from "./mlflow/carry/carry.ts";
 import { openSource } from "./mlflow/open.ts";
 import { makeTally, reportText, type Tally } from "./mlflow/tally.ts";
 import { makeProgress } from "./progress.ts";
@@ -42,6 +42,7 @@ export async function importMlflow(io: Io, options: ImportMlflowOptions): Promis
       return carry(source, intake, tally, { skipDeleted, onProgress });
     });
     for (const { what, why } of source.left) tally.leave(what, why);
+    tally.hidden(source.unseen?.() ?? []);
     // The gates are those of the program itself, which needs the folder that is free again now.
     if (candidates.length > 0) await promote(io, candidates, tally);
   } finally {

@@ -118,7 +118,10 @@ function addMlflow(program: Command, io: Io, act: Act): void {
   const about = "bring everything of an MLflow server over; start it again to go on";
   const example = "import-mlflow --from http://127.0.0.1:5000";
   addAnswering(program, "import-mlflow", about, example)
-    .requiredOption("--from <address>", "the server, or its database: sqlite:///… postgresql://…")
+    .requiredOption(
+      "--from <address>",
+      "the server, its database (sqlite:///… postgresql://…) or ./mlruns",
+    )
     .option("--artifacts <root>", "of a database: the folder or s3://bucket/prefix of its files")
     .option("--skip-deleted", "without what is deleted there, which else comes and is deleted here")
     .action(

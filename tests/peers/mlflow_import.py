@@ -3,6 +3,8 @@
 usage: mlflow_import.py fill URL [ONNX]  ->  logs some of everything
        mlflow_import.py look URL         ->  JSON of everything that the client sees there
 
+URL may be that of a folder (file:///…/mlruns), where the client writes its files itself.
+
 The answer is the last line: the client prints lines of its own.
 """
 import hashlib
@@ -12,6 +14,7 @@ import os
 import sys
 import tempfile
 import warnings
+from urllib.parse import unquote
 
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"
 os.environ["MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT"] = "1"
@@ -21,6 +24,7 @@ import mlflow  # noqa: E402
 import pandas as pd  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.entities import Metric, ViewType  # noqa: E402
+from mlflow.utils.file_utils import local_file_uri_to_path  # noqa: E402
 
 what, url = sys.argv[1], sys.argv[2]
 mlflow.set_tracking_uri(url)
@@ -46,7 +50,9 @@ def fill(onnx):
         data = mlflow.data.from_pandas(pd.DataFrame({"x": [1.0, 2.0]}), name="rows")
         mlflow.log_input(data, context="training")
         with tempfile.TemporaryDirectory() as folder:
-            for at, name in enumerate(NAMES):
+            # What is behind a question mark goes as a query, which a folder does not know.
+            names = [name for name in NAMES if "?" not in name or not url.startswith("file:")]
+            for at, name in enumerate(names):
                 path = os.path.join(folder, name)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with open(path, "wb") as file:
@@ -79,6 +85,8 @@ def fill(onnx):
             made = mlflow.onnx.log_model(model, registered_model_name="adds", **named)
             if IS_3:
                 mlflow.log_metric("fit", 0.75, step=2, model_id=made.model_id)
+                gone = mlflow.onnx.log_model(model, name="gone")
+                mlflow.MlflowClient().delete_logged_model(gone.model_id)
         client.set_registered_model_alias("adds", "champion", "1")
         client.set_registered_model_alias("adds", "blue", "1")
         client.set_registered_model_tag("adds", "owner", "ada")
@@ -91,6 +99,7 @@ def fill(onnx):
         client.create_model_version("adds", f"{root}/plain", run.info.run_id, description="by address")
         client.create_model_version("adds", f"runs:/{run.info.run_id}/plain", run.info.run_id)
         client.delete_model_version("adds", "3")
+        client.create_model_version("adds", f"runs:/{run.info.run_id}/plain", run.info.run_id)
         # A name that no address of predictions has, and nothing that could be served.
         client.create_registered_model("Has Spaces")
         client.create_model_version("Has Spaces", f"{root}/plain", run.info.run_id)
@@ -123,7 +132,21 @@ def files_of(repository, path=None):
     return found
 
 
+def files_in(folder):
+    """The client cannot read some of what it wrote itself (`a%2fb.txt`). Named as in an address."""
+    found = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            with open(path, "rb") as file:
+                digest = hashlib.sha256(file.read()).hexdigest()
+            found[unquote(os.path.relpath(path, folder))] = [os.path.getsize(path), digest]
+    return found
+
+
 def files_at(uri):
+    if uri.startswith(("file:", "/")):
+        return files_in(local_file_uri_to_path(uri))
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     return files_of(get_artifact_repository(uri))
@@ -175,7 +198,7 @@ def look():
         for model in client.search_logged_models(list(names)):
             seen["logged"][model.model_id] = {
                 "experiment": names[model.experiment_id],
-                "info": [model.name, model.model_type, model.source_run_id, str(model.status), model.creation_timestamp],
+                "info": [model.name, model.model_type or None, model.source_run_id, str(model.status), model.creation_timestamp],
                 "params": model.params,
                 "tags": tags_of(model.tags),
                 "metrics": sorted([m.key, m.value, m.step, m.timestamp, m.run_id] for m in model.metrics or []),

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { SluiceError } from "../../errors.ts";
 import { makeMlflowClient } from "./client.ts";
-import { makeRestFiles } from "./rest-files.ts";
+import { makeRestFiles } from "./rest/files.ts";
 
 type Answers = (request: Request) => Response | Promise<Response>;
 let answers: Answers;
@@ -89,8 +89,9 @@ test("what may pass is asked again, what cannot is told at once", async () => {
   }
 });
 
-test("a call that is not there is null, whatever says so", async () => {
+test("a call or a thing that is not there is null, whatever says so", async () => {
   for (const answer of [
+    Response.json({ error_code: "RESOURCE_DOES_NOT_EXIST" }, { status: 404 }),
     Response.json({ error_code: "ENDPOINT_NOT_FOUND" }, { status: 404 }),
     new Response("<html>", { status: 404 }),
     new Response("", { status: 405 }),
@@ -132,16 +133,18 @@ test("names of a listing stay within its folder, and folders in circles end", as
   const holder = { of: "run", id: "r", uri: "mlflow-artifacts:/0/r/artifacts" } as const;
   answers = ({ url }) =>
     Response.json(
-      new URL(url).searchParams.get("path") === "0/r/artifacts"
-        ? {
-            files: [
-              { path: "../../../etc/passwd", is_dir: false, file_size: 1 },
-              { path: "..", is_dir: true },
-              { path: "", is_dir: true },
-              { path: "plain", is_dir: false, file_size: "7" },
-            ],
-          }
-        : { files: [] },
+      new URL(url).searchParams.get("path") === "0"
+        ? { files: [{ path: "r", is_dir: true }] }
+        : new URL(url).searchParams.get("path") === "0/r/artifacts"
+          ? {
+              files: [
+                { path: "../../../etc/passwd", is_dir: false, file_size: 1 },
+                { path: "..", is_dir: true },
+                { path: "", is_dir: true },
+                { path: "plain", is_dir: false, file_size: "7" },
+              ],
+            }
+          : { files: [] },
     );
   expect(await Array.fromAsync(files(holder))).toEqual([
     { path: "passwd", size: 1 },
@@ -149,6 +152,33 @@ test("names of a listing stay within its folder, and folders in circles end", as
   ]);
   answers = () => Response.json({ files: [{ path: "again", is_dir: true }] });
   expect((await fault(Array.fromAsync(files(holder))))[0]).toBe("import_skipped");
+});
+
+test("a run without a folder is not looked into, unless it may have one by now", async () => {
+  const { files, forget } = makeRestFiles(client());
+  const looked: (string | null)[] = [];
+  let runs = ["a"];
+  answers = ({ url }) => {
+    const path = new URL(url).searchParams.get("path");
+    looked.push(path);
+    const there = path === "7" ? runs.map((path) => ({ path, is_dir: true })) : [];
+    return Response.json({ files: path?.endsWith("artifacts") ? [{ path: "x" }] : there });
+  };
+  const filesOf = (id: string) =>
+    Array.fromAsync(files({ of: "run", id, uri: `mlflow-artifacts:/7/${id}/artifacts` }));
+  expect(await filesOf("a")).toHaveLength(1);
+  for (const id of ["b", "c"]) expect(await filesOf(id)).toEqual([]);
+  expect(looked).toEqual(["7", "7/a/artifacts"]);
+  runs = ["a", "b"];
+  forget();
+  expect(await filesOf("b")).toHaveLength(1);
+  // Where that is not told, each is asked for.
+  answers = ({ url }) =>
+    url.endsWith("path=8")
+      ? new Response("", { status: 403 })
+      : Response.json({ files: [{ path: "x" }] });
+  const uri = "mlflow-artifacts:/8/d/artifacts";
+  expect(await Array.fromAsync(files({ of: "run", id: "d", uri }))).toHaveLength(1);
 });
 
 test("files behind another server's proxy are asked of this one", async () => {

@@ -4,11 +4,12 @@
  */
 import { reasonOf, SluiceError } from "../../errors.ts";
 import { inTime } from "../../late.ts";
+import { exactJson } from "../../store/whole.ts";
 import { bypassProxies } from "../client.ts";
 import { brokenOff, skipped, unreachable } from "./faults.ts";
 
 export interface MlflowClient {
-  /** The JSON of an answer; null where the server has no such call. */
+  /** The JSON of an answer; null where the server has no such call, or not what it asks for. */
   json(method: "GET" | "POST", path: string, message?: object): Promise<Json | null>;
   /** The bytes of an answer, broken off with an error where they do not come whole. */
   bytes(path: string): AsyncGenerator<Uint8Array, void, undefined>;
@@ -171,9 +172,10 @@ const refused = (status: number, reason: string, headers?: Headers): Refused => 
 const isRefused = (result: unknown): result is Refused =>
   (result as { refused?: unknown } | null)?.refused === true;
 
-/** A call that the server does not know: old ones, and others' servers. */
+/** A call that the server does not know, as old ones, or a thing that is not there any more. */
 const isAbsent = (status: number, answer: Json | null): boolean =>
   answer?.["error_code"] === "ENDPOINT_NOT_FOUND" ||
+  answer?.["error_code"] === "RESOURCE_DOES_NOT_EXIST" ||
   (status === 404 && answer?.["error_code"] === undefined) ||
   status === 405;
 
@@ -187,7 +189,7 @@ function jsonIn(text: string): Json | null {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text === "" ? "{}" : text);
+    return exactJson(text === "" ? "{}" : text);
   } catch {
     return undefined;
   }

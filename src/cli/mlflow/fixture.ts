@@ -9,9 +9,9 @@ import { makeIntake } from "../../registry/intake/intake.ts";
 import { foreignBytes } from "../../serve/fixture.ts";
 import { sha256 } from "../../store/objects.ts";
 import { openScratch, type TestDatabase } from "../../store/testing.ts";
-import { type Candidate, type CarryOptions, carry } from "./carry.ts";
+import { type Candidate, type CarryOptions, carry } from "./carry/carry.ts";
 import { makeMlflowClient } from "./client.ts";
-import { makeRestSource } from "./rest.ts";
+import { makeRestSource } from "./rest/source.ts";
 import type { Source } from "./source.ts";
 import { makeTally, type Report } from "./tally.ts";
 
@@ -87,6 +87,7 @@ export async function bring(
   const intake = makeIntake({ database, objects, clock, check: async () => {} });
   const tally = makeTally(source.name);
   const candidates = await carry(source, intake, tally, options);
+  tally.hidden(source.unseen?.() ?? []);
   return { report: tally.report(), candidates };
 }
 
@@ -178,6 +179,13 @@ export async function fill(at: Tracked) {
     ...{ run_id: live.run_id, key: "fit", value: 0.5, timestamp: 3, model_id: logged.model_id },
     ...{ dataset_name: "rows", dataset_digest: "d1" },
   });
+  const goneModel = await model("gone");
+  await putFile(at, goneModel.artifact_uri, "note.txt", "of a deleted model");
+  await post("runs/outputs", {
+    run_id: main.run_id,
+    models: [{ model_id: goneModel.model_id, step: 0 }],
+  });
+  await ask("DELETE", `/api/2.0/mlflow/logged-models/${goneModel.model_id}`);
   await putFile(at, plain.artifact_uri, "model/model.onnx", foreignBytes(3));
   clock.at += 1_000;
   await post("registered-models/create", {
@@ -202,7 +210,7 @@ export async function fill(at: Tracked) {
     post("registered-models/alias", { name, alias, version });
   await alias("adds", "blue", "2");
   await alias("adds", "red", "5");
-  return { first, main, live, gone, plain, logged };
+  return { first, main, live, gone, plain, logged, goneModel };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what is seen is compared whole.

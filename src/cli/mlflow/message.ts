@@ -13,6 +13,7 @@ import type {
 } from "../../registry/intake/given.ts";
 import type { Pair } from "../../registry/registered.ts";
 import { sourceModel } from "../../registry/sources.ts";
+import { isWholeText, type Whole, wholeOf } from "../../store/whole.ts";
 import type { Json } from "./client.ts";
 
 const RUN_STATES = ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"] as const;
@@ -36,6 +37,12 @@ export const whole = (value: unknown): number => {
   const number = Number(value ?? 0);
   return Number.isSafeInteger(number) ? number : Math.trunc(number) || 0;
 };
+
+/** The same of 64 bits, with all digits. */
+export const whole64 = (value: unknown): Whole =>
+  typeof value === "bigint" || (typeof value === "string" && isWholeText(value))
+    ? wholeOf(value)
+    : whole(value);
 
 /** A value of a metric: NaN and the infinities travel as text. */
 export const double = (value: unknown): number => Number(value ?? 0);
@@ -63,8 +70,8 @@ export const pointOf = (runId: string, one: Json): GivenPoint => ({
   runId,
   key: text(one["key"]),
   value: double(one["value"]),
-  timestamp: whole(one["timestamp"]),
-  step: whole(one["step"]),
+  timestamp: whole64(one["timestamp"]),
+  step: whole64(one["step"]),
 });
 
 const datasetOf = ({ dataset, tags }: Json): GivenDataset => {
@@ -88,8 +95,8 @@ export function runOf(one: Json): GivenRun {
     ...{ id, name, tags },
     userId: text(facts["user_id"]),
     status: runStatus(facts["status"]),
-    started: whole(facts["start_time"]),
-    ended: whole(facts["end_time"]) || null,
+    started: whole64(facts["start_time"]),
+    ended: whole64(facts["end_time"]) || null,
     stage: stage(facts["lifecycle_stage"]),
     uri: text(facts["artifact_uri"]),
     params: pairs(object(data)["params"]),
@@ -98,7 +105,7 @@ export function runOf(one: Json): GivenRun {
     inputModels: list(object(inputs)["model_inputs"]).map((model) => text(model["model_id"])),
     outputModels: list(object(outputs)["model_outputs"]).map((model) => ({
       id: text(model["model_id"]),
-      step: whole(model["step"]),
+      step: whole64(model["step"]),
     })),
   };
 }

@@ -8,15 +8,17 @@ import { openBucket } from "../../store/bucket.ts";
 import { usageError } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { makeMlflowClient } from "./client.ts";
-import { bucketFiles, folderFiles } from "./folder-files.ts";
-import { makeRestSource } from "./rest.ts";
+import { openFileStore } from "./filestore/open.ts";
+import { bucketFiles, type Files, folderFiles } from "./folder-files.ts";
+import { makeRestSource } from "./rest/source.ts";
 import { openRows, openSqlite } from "./rows.ts";
 import type { Source } from "./source.ts";
 import { makeTableSource } from "./tables.ts";
 
 const ACCEPTED =
-  "Give --from http://HOST:5000, or --from sqlite:///mlflow.db or postgresql://… and --artifacts " +
-  "with the folder or the s3://bucket/prefix of its files.";
+  "Give --from http://HOST:5000, or a folder of the file store as --from ./mlruns, or " +
+  "--from sqlite:///mlflow.db or postgresql://… and --artifacts with the folder or the " +
+  "s3://bucket/prefix of its files.";
 
 /** Opens the source; exit code 2 for an address that means none. */
 export async function openSource(
@@ -52,10 +54,13 @@ export async function openSource(
     const files = filesOf(config, artifacts);
     return makeTableSource(name, await openRows(url), files);
   }
+  if (kind === "" || kind === "file") {
+    return openFileStore(from, artifacts === undefined ? null : filesOf(config, artifacts));
+  }
   throw usageError(`--from ${shown(from)} cannot be read${why(kind ?? "")}`, ACCEPTED);
 }
 
-function filesOf({ s3 }: Pick<Config, "s3">, artifacts: string | undefined) {
+function filesOf({ s3 }: Pick<Config, "s3">, artifacts: string | undefined): Files {
   if (artifacts === undefined) {
     throw usageError("A database does not hold the files.", ACCEPTED);
   }
@@ -80,10 +85,8 @@ function filesOf({ s3 }: Pick<Config, "s3">, artifacts: string | undefined) {
 /** What to do about sources that are none. */
 const why = (kind: string): string =>
   kind === "mysql" || kind === "mssql"
-    ? `: start \`mlflow server\` on it, and give the address of that.`
-    : `: a folder of MLflow's file store (./mlruns) is read by MLflow alone. Start ` +
-      "`mlflow server --backend-store-uri ./mlruns` and give its address, or bring it into a " +
-      "database with `mlflow migrate-filestore`.";
+    ? ": start `mlflow server` on it, and give the address of that."
+    : ".";
 
 /** Without a password. */
 const shown = (from: string): string => from.replace(/\/\/[^/@]*@/, "//…@").slice(0, 200);

@@ -11,7 +11,7 @@ import { unreachable } from "./faults.ts";
 
 export interface Rows {
   /** Rows of a statement, parameters as $1, $2 …. */
-  ask(text: string, params?: readonly (string | number)[]): Promise<Json[]>;
+  ask(text: string, params?: readonly (string | number | bigint)[]): Promise<Json[]>;
   readonly tables: ReadonlySet<string>;
   close(): Promise<void>;
 }
@@ -21,7 +21,7 @@ export async function openSqlite(path: string): Promise<Rows> {
   if (!existsSync(path)) {
     throw usageError(`There is no file "${path}".`, "Give sqlite:///PATH, or sqlite:////PATH.");
   }
-  const database = new Sqlite(path, { readonly: true });
+  const database = new Sqlite(path, { readonly: true, safeIntegers: true });
   const ask: Rows["ask"] = async (text, params = []) =>
     database.query(text.replace(/\$(\d+)/g, "?$1")).all(...params) as Json[];
   return opened(path, ask, "select name from sqlite_master where type = 'table'", async () =>

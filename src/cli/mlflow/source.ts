@@ -1,6 +1,6 @@
 /*
  * What can be brought over is read from a source: a running server, or what one has left in its
- * database and its folder of files.
+ * database and its folder of files, or a client without a server in its file store.
  */
 import type {
   GivenExperiment,
@@ -43,8 +43,10 @@ export interface Source {
   readonly root: string;
   /** What is in it and is not given, with the reason; grows while it is read. */
   readonly left: readonly Note[];
+  /** What may be in it and cannot be seen this way, with what is known of it; asked at the end. */
+  unseen?(): readonly Note[];
   experiments(): Promise<GivenExperiment[]>;
-  /** Runs of an experiment, the oldest first, deleted ones too. */
+  /** Runs of an experiment, in an order of its own, deleted ones too. */
   runs(experimentId: string): AsyncIterable<RunPage>;
   /** Every point of every metric of the runs, in any order. */
   points(runs: readonly GivenRun[]): AsyncIterable<readonly GivenPoint[]>;

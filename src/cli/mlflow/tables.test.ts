@@ -256,7 +256,7 @@ test("what is no source is refused with what would be one", async () => {
       () => "taken",
       ({ code, message, fix }) => `${code}: ${message} ${fix}`,
     );
-  expect(await refused("./mlruns")).toContain("mlflow server --backend-store-uri");
+  expect(await refused("ftp://host/mlruns")).toContain("--from ./mlruns");
   expect(await refused("mysql+pymysql://ada:secret@host/db")).toContain("mlflow server");
   expect(await refused("mysql+pymysql://ada:secret@host/db")).not.toContain("secret");
   expect(await refused("http://localhost:5000", "./art")).toContain("usage");

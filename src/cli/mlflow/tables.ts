@@ -7,11 +7,11 @@ import type {
   GivenExperiment,
   GivenLogged,
   GivenModel,
-  GivenPoint,
   GivenRun,
   GivenVersion,
 } from "../../registry/intake/given.ts";
 import type { Pair } from "../../registry/registered.ts";
+import type { Whole } from "../../store/whole.ts";
 import type { Json } from "./client.ts";
 import {
   double,
@@ -22,13 +22,16 @@ import {
   textOrNull,
   versionOf,
   whole,
+  whole64,
 } from "./message.ts";
 import type { Rows } from "./rows.ts";
 import type { RunPage, Source } from "./source.ts";
+import { pointOf, pointsOf } from "./tables-points.ts";
 import type { Note } from "./tally.ts";
 
 const PAGE = 500;
-const POINTS = 20_000;
+/** Parameters of a statement, of which no database has fewer. */
+const IDS = 900;
 const LOGGED = ["UNSPECIFIED", "PENDING", "READY", "UPLOAD_FAILED"];
 
 /** The source over its rows; files come from elsewhere. */
@@ -45,9 +48,12 @@ export function makeTableSource(
 
   /** Rows that belong to these ids, by the id. */
   async function ofEach(table: string, column: string, ids: readonly string[], where = "") {
-    if (ids.length === 0) return new Map<string, Json[]>();
-    const list = ids.map((_, i) => `$${i + 1}`).join(",");
-    const rows = await from(table, `where ${column} in (${list}) ${where}`, ids);
+    const rows: Json[] = [];
+    for (let at = 0; at < ids.length; at += IDS) {
+      const some = ids.slice(at, at + IDS);
+      const list = some.map((_, i) => `$${i + 1}`).join(",");
+      rows.push(...(await from(table, `where ${column} in (${list}) ${where}`, some)));
+    }
     return Map.groupBy(rows, (row) => text(row[column]));
   }
 
@@ -80,7 +86,7 @@ export function makeTableSource(
     const id = Number(experimentId);
     const [count] = await ask("select count(*) as n from runs where experiment_id = $1", [id]);
     const total = whole(count?.["n"]);
-    let last: readonly [number, string] = [-1, ""];
+    let last: readonly [Whole, string] = [-1, ""];
     for (let done = 0; ; ) {
       const rows = await ask(
         `select * from runs where experiment_id = $1 and (coalesce(start_time, 0) > $2
@@ -90,7 +96,7 @@ export function makeTableSource(
       );
       const end = rows.at(-1);
       if (end === undefined) return;
-      last = [whole(end["start_time"]), text(end["run_uuid"])];
+      last = [whole64(end["start_time"]), text(end["run_uuid"])];
       done += rows.length;
       yield { runs: await runsOf(rows), share: Math.min(1, done / Math.max(1, total)) };
     }
@@ -115,15 +121,15 @@ export function makeTableSource(
         name: text(row["name"]) || new Map(own).get("mlflow.runName") || "",
         userId: text(row["user_id"]),
         status: runStatus(row["status"]),
-        started: whole(row["start_time"]),
-        ended: whole(row["end_time"]) || null,
+        started: whole64(row["start_time"]),
+        ended: whole64(row["end_time"]) || null,
         stage: stage(row["lifecycle_stage"]),
         uri: text(row["artifact_uri"]),
         latest: (latest.get(id) ?? []).map(pointOf),
         datasets: (inputs.get(id) ?? []).flatMap((input) => datasets.get(input) ?? []),
         inputModels: (inputModels.get(id) ?? []).map((input) => text(input["destination_id"])),
         outputModels: (outputModels.get(id) ?? []).map((output) => ({
-          ...{ id: text(output["destination_id"]), step: whole(output["step"]) },
+          ...{ id: text(output["destination_id"]), step: whole64(output["step"]) },
         })),
       };
     });
@@ -150,30 +156,6 @@ export function makeTableSource(
         return [[input, dataset] as const];
       }),
     );
-  }
-
-  /** A run's points, in the order of the table's key, so that each page begins behind the last. */
-  async function* points(given: readonly GivenRun[]): AsyncGenerator<GivenPoint[]> {
-    for (const { id, latest } of given) {
-      for (const { key } of latest) {
-        let behind = "";
-        let params: (string | number)[] = [id, key];
-        for (;;) {
-          const rows = await ask(
-            `select * from metrics where run_uuid = $1 and key = $2 ${behind}
-            order by timestamp, step, value limit ${POINTS}`,
-            params,
-          );
-          const end = rows.at(-1);
-          if (end === undefined) break;
-          yield rows.map(pointOf);
-          if (rows.length < POINTS) break;
-          behind = `and (timestamp > $3 or (timestamp = $3 and (step > $4
-            or (step = $4 and value >= $5))))`;
-          params = [id, key, whole(end["timestamp"]), whole(end["step"]), double(end["value"])];
-        }
-      }
-    }
   }
 
   async function* logged(experimentId: string): AsyncGenerator<GivenLogged[]> {
@@ -206,8 +188,8 @@ export function makeTableSource(
           metrics: (metrics.get(id) ?? []).map((metric) => ({
             ...{ runId: text(metric["run_id"]), key: text(metric["metric_name"]) },
             value: metric["metric_value"] === null ? Number.NaN : double(metric["metric_value"]),
-            timestamp: whole(metric["metric_timestamp_ms"]),
-            step: whole(metric["metric_step"]),
+            timestamp: whole64(metric["metric_timestamp_ms"]),
+            step: whole64(metric["metric_step"]),
             datasetName: text(metric["dataset_name"]),
             datasetDigest: text(metric["dataset_digest"]),
           })),
@@ -242,10 +224,15 @@ export function makeTableSource(
       isOurs("version of", row),
     );
     const names = [...new Set(rows.map((row) => text(row["name"])))];
-    const tags = await ofEach("model_version_tags", "name", names);
+    const found = await ofEach("model_version_tags", "name", names);
+    const tags = new Map(
+      [...found].map(
+        ([name, some]) => [name, Map.groupBy(some, (tag) => whole(tag["version"]))] as const,
+      ),
+    );
     return rows.map((row) => {
       const { creation_time, last_updated_time } = row;
-      const own = tags.get(text(row["name"]))?.filter((tag) => tag["version"] === row["version"]);
+      const own = tags.get(text(row["name"]))?.get(whole(row["version"]));
       return {
         ...versionOf({
           ...row,
@@ -258,17 +245,10 @@ export function makeTableSource(
   }
 
   return {
-    ...{ name, left, experiments, runs, points, logged, models, versions, ...files, close },
+    ...{ name, left, experiments, runs, logged, models, versions, ...files, close },
+    points: (given) => pointsOf(ask, given),
   };
 }
 
 const pairsOf = (rows: readonly Json[] = [], key = "key", value = "value"): Pair[] =>
   rows.map((row) => [text(row[key]), text(row[value])]);
-
-const pointOf = (row: Json): GivenPoint => ({
-  runId: text(row["run_uuid"]),
-  key: text(row["key"]),
-  value: row["is_nan"] === true || row["is_nan"] === 1 ? Number.NaN : double(row["value"]),
-  timestamp: whole(row["timestamp"]),
-  step: whole(row["step"]),
-});

@@ -29,6 +29,8 @@ export interface Report {
   readonly merged: readonly string[];
   readonly champions: readonly { readonly model: string; readonly version: number }[];
   readonly skipped: readonly Note[];
+  /** What the source may have and does not tell of over HTTP. */
+  readonly unseen: readonly Note[];
   /** What is here, and is another than there. */
   readonly mismatches: readonly Note[];
   readonly failed: readonly Note[];
@@ -40,6 +42,7 @@ export function makeTally(from: string) {
     KINDS.map((kind) => [kind, { brought: 0, there: 0, skipped: 0, failed: 0 }]),
   ) as Record<Kind, Record<How, number>>;
   const [skipped, mismatches, failed]: [Note[], Note[], Note[]] = [[], [], []];
+  let unseen: readonly Note[] = [];
   const merged: string[] = [];
   const champions: { model: string; version: number }[] = [];
   let bytes = 0;
@@ -55,6 +58,10 @@ export function makeTally(from: string) {
     skip: (kind: Kind, what: string, why: string): void => {
       count(kind, "skipped");
       skipped.push({ what, why });
+    },
+    /** What could not be looked for. */
+    hidden: (notes: readonly Note[]): void => {
+      unseen = notes;
     },
     /** Something of no kind that is counted. */
     leave: (what: string, why: string): void => {
@@ -78,7 +85,7 @@ export function makeTally(from: string) {
       return bytes;
     },
     report: (): Report => ({
-      ...{ from, counts, bytes, merged, champions, skipped, mismatches, failed },
+      ...{ from, counts, bytes, merged, champions, skipped, unseen, mismatches, failed },
     }),
   };
 }
@@ -87,6 +94,9 @@ export type Tally = ReturnType<typeof makeTally>;
 
 /** Of each kind of notes so many are told in words; `--json` tells them all. */
 const TOLD = 20;
+
+const UNSEEN =
+  "Not told of over HTTP (its database tells of them: --from sqlite:///… or postgresql://…):";
 
 /** A report for people. */
 export function reportText(report: Report): string {
@@ -99,7 +109,7 @@ export function reportText(report: Report): string {
       return [kind.replace("_", " "), ...numbers];
     }),
   );
-  const { from, bytes, merged, champions, skipped, mismatches, failed } = report;
+  const { from, bytes, merged, champions, skipped, unseen, mismatches, failed } = report;
   const champion = champions.map(({ model, version }) => `${model} ${version}`);
   return [
     counts,
@@ -107,6 +117,7 @@ export function reportText(report: Report): string {
     ...listText("Joined with the experiments of the same name:", merged),
     ...listText("Champions that passed the gates and serve now:", champion),
     ...notesText("Skipped:", skipped),
+    ...notesText(UNSEEN, unseen),
     ...notesText("Here and not as there:", mismatches),
     ...notesText("Failed, and to be tried again (start the same import once more):", failed),
   ].join("\n");

@@ -2,6 +2,7 @@
  * What another tracking server has, as it is given to the intake: ids, times, states and numbers are
  * those of there. Times are milliseconds since 1970.
  */
+import type { Whole } from "../../store/whole.ts";
 import type { Instant } from "../../types.ts";
 import type { DatasetFacts } from "../datasets.ts";
 import type { LoggedStatus } from "../logged.ts";
@@ -26,8 +27,8 @@ export interface GivenPoint {
   readonly key: string;
   /** NaN and the infinities too. */
   readonly value: number;
-  readonly timestamp: Instant;
-  readonly step: number;
+  readonly timestamp: Whole;
+  readonly step: Whole;
 }
 
 export interface GivenDataset extends DatasetFacts {
@@ -39,8 +40,8 @@ export interface GivenRun {
   readonly name: string;
   readonly userId: string;
   readonly status: RunInfo["status"];
-  readonly started: Instant;
-  readonly ended: Instant | null;
+  readonly started: Whole;
+  readonly ended: Whole | null;
   readonly stage: Stage;
   /** Where its files are there. */
   readonly uri: string;
@@ -50,7 +51,7 @@ export interface GivenRun {
   readonly latest: readonly GivenPoint[];
   readonly datasets: readonly GivenDataset[];
   readonly inputModels: readonly string[];
-  readonly outputModels: readonly { readonly id: string; readonly step: number }[];
+  readonly outputModels: readonly { readonly id: string; readonly step: Whole }[];
 }
 
 export interface GivenLoggedMetric extends GivenPoint {
@@ -112,4 +113,6 @@ export const held = (text: string): string => text.replaceAll("\0", "").toWellFo
 
 /** Rows as the text of a JSON array, which one statement turns into rows again. */
 export const rowsText = (rows: readonly object[]): string =>
-  JSON.stringify(rows, (_, value) => (typeof value === "string" ? held(value) : value));
+  JSON.stringify(rows, (_, value) =>
+    typeof value === "string" ? held(value) : typeof value === "bigint" ? String(value) : value,
+  );

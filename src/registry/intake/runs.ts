@@ -196,7 +196,8 @@ const DATASETS = `
   insert into datasets (experiment_id, name, digest, source_type, source, schema, profile)
   select distinct on (name, digest) $2::bigint, name, digest, "sourceType", source, schema, profile
   from ${rowsOf(DATASET)} order by name, digest
-  on conflict (experiment_id, name, digest) do nothing`;
+  -- Written, so that it is held: retention lets go of those that no run refers to.
+  on conflict (experiment_id, name, digest) do update set source_type = datasets.source_type`;
 
 const INPUTS = `
   insert into inputs (run_id, dataset_id, tags)

@@ -2,10 +2,10 @@
  * Files of a running tracking server: through its proxy where they are kept behind it, else by the
  * calls with which its own pages show them. The server is asked, and nobody else.
  */
-import type { Json, MlflowClient } from "./client.ts";
-import { skipped } from "./faults.ts";
-import { list, text } from "./message.ts";
-import type { GivenFile, Holder, Source } from "./source.ts";
+import type { Json, MlflowClient } from "../client.ts";
+import { skipped } from "../faults.ts";
+import { list, text } from "../message.ts";
+import type { GivenFile, Holder, Source } from "../source.ts";
 
 const PROXY = "/api/2.0/mlflow-artifacts/artifacts";
 /** Deeper than any folder of a model; a listing that leads in circles ends there. */
@@ -24,8 +24,13 @@ interface Way {
   address(path: string): string;
 }
 
+export interface RestFiles extends Pick<Source, "files" | "read"> {
+  /** Forgets which holders have folders: there may be others now. */
+  forget(): void;
+}
+
 /** Listing and reading over a client. */
-export function makeRestFiles(client: MlflowClient): Pick<Source, "files" | "read"> {
+export function makeRestFiles(client: MlflowClient): RestFiles {
   /** A folder of which only the paths below the holder are told, page by page. */
   async function told(call: string, query: Readonly<Record<string, string>>): Promise<Entry[]> {
     const entries: Entry[] = [];
@@ -41,6 +46,30 @@ export function makeRestFiles(client: MlflowClient): Pick<Source, "files" | "rea
       if (token === "") break;
     }
     return entries;
+  }
+
+  /** What has a folder beside a holder's own, asked for once; null where that cannot be told. */
+  const beside = new Map<string, Promise<ReadonlySet<string> | null>>();
+
+  /**
+   * Whether a holder has a folder at all. Most runs have no file, and to look into the folder of
+   * each takes a server longer than all else that it is asked for.
+   */
+  async function hasFolder({ id, uri }: Holder): Promise<boolean> {
+    const path = proxiedPath(uri);
+    const own = `/${id}/artifacts`;
+    if (path?.endsWith(own) !== true) return true;
+    const above = path.slice(0, -own.length);
+    const query = new URLSearchParams({ path: above });
+    const asked =
+      beside.get(above) ??
+      client.json("GET", `${PROXY}?${query}`).then(
+        (answer) => new Set(entriesIn(answer).map(({ name }) => name)),
+        () => null,
+      );
+    beside.set(above, asked);
+    const names = await asked;
+    return names === null || names.has(id);
   }
 
   function wayOf({ of, id, uri }: Holder): Way {
@@ -79,14 +108,17 @@ export function makeRestFiles(client: MlflowClient): Pick<Source, "files" | "rea
   }
 
   return {
-    files: (holder) => below(wayOf(holder), "", 0),
+    forget: () => beside.clear(),
+    files: async function* (holder) {
+      if (await hasFolder(holder)) yield* below(wayOf(holder), "", 0);
+    },
     read: (holder, path) => client.bytes(wayOf(holder).address(path)),
   };
 }
 
 /** Names of what is in a folder: the last part of what is told, whatever that is below. */
 function entriesIn(answer: Json | null): Entry[] {
-  if (answer === null) throw skipped("the source has no call that lists its files");
+  if (answer === null) throw skipped("the source does not list its files");
   return list(answer["files"]).flatMap(({ path, is_dir, file_size }) => {
     const name = text(path).replace(/\/+$/, "").split("/").at(-1) ?? "";
     if (name === "" || name === "." || name === "..") return [];

@@ -2,12 +2,13 @@
  * Files of runs and logged models: a few at once, each as its bytes come, again where it broke off.
  */
 import pLimit from "p-limit";
-import { reasonOf, SluiceError } from "../../errors.ts";
-import type { KnownFile } from "../../registry/intake/files.ts";
-import type { Intake } from "../../registry/intake/intake.ts";
-import { brokenOff, isSkip } from "./faults.ts";
-import type { GivenFile, Holder, Source } from "./source.ts";
-import type { Tally } from "./tally.ts";
+import { reasonOf, SluiceError } from "../../../errors.ts";
+import type { KnownFile } from "../../../registry/intake/files.ts";
+import type { Intake } from "../../../registry/intake/intake.ts";
+import { readable } from "../../../registry/paths.ts";
+import { brokenOff, isSkip } from "../faults.ts";
+import type { GivenFile, Holder, Source } from "../source.ts";
+import type { Tally } from "../tally.ts";
 
 export interface Wanted extends Holder {
   /** Fetches also what seems to be here: the thing has changed since it was brought. */
@@ -108,7 +109,7 @@ export function makeFileCarrier(
         await allOf(
           (files ?? []).map((file) =>
             fetching(unlessEnded, async () => {
-              const there = here.get(file.path);
+              const there = here.get(readable(file.path));
               if (there !== undefined && !holder.again && there.size === file.size) {
                 tally.count("files", "there");
               } else if (!(await fetchFile(holder, file, there))) unfinished.add(holder.id);

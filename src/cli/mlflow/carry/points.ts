@@ -1,10 +1,12 @@
 /*
  * Metric points of a group of runs: written as they come, and the latest of each metric at the end.
  */
-import type { GivenPoint, GivenRun } from "../../registry/intake/given.ts";
-import type { Intake } from "../../registry/intake/intake.ts";
-import type { Source } from "./source.ts";
-import type { Tally } from "./tally.ts";
+import type { GivenPoint, GivenRun } from "../../../registry/intake/given.ts";
+import type { Intake } from "../../../registry/intake/intake.ts";
+import { isWithin64, type Whole } from "../../../store/whole.ts";
+import type { Source } from "../source.ts";
+import type { Tally } from "../tally.ts";
+import { isLater } from "./latest.ts";
 
 /** Points a statement. */
 const CHUNK = 10_000;
@@ -30,8 +32,8 @@ export async function carryPoints(
     }
   };
   const take = (point: GivenPoint): void => {
-    if (!Number.isSafeInteger(point.step) || !Number.isSafeInteger(point.timestamp)) {
-      tally.skip("points", nameOf(point), "its step or time is beyond what is kept exactly");
+    if (!isKept(point.step) || !isKept(point.timestamp)) {
+      tally.skip("points", nameOf(point), "its step or time is beyond 64 bits");
       return;
     }
     waiting.push(point);
@@ -59,13 +61,8 @@ export async function carryPoints(
   await intake.runs.takeLatest([...latest.values()]);
 }
 
-const nameOf = ({ runId, key }: GivenPoint): string => `metric ${key} of run ${runId}`;
+/** A number that has lost digits was beyond, too. */
+const isKept = (whole: Whole): boolean =>
+  typeof whole === "bigint" ? isWithin64(whole) : Number.isSafeInteger(whole);
 
-/** By step, time and value, NaN last: what the protocol calls the latest. */
-function isLater(a: GivenPoint, b: GivenPoint): boolean {
-  if (a.step !== b.step) return a.step > b.step;
-  if (a.timestamp !== b.timestamp) return a.timestamp > b.timestamp;
-  // NaN stands as 0, with a mark that comes behind.
-  const [x, y] = [Number.isNaN(a.value) ? 0 : a.value, Number.isNaN(b.value) ? 0 : b.value];
-  return x === y ? Number.isNaN(a.value) && !Number.isNaN(b.value) : x > y;
-}
+const nameOf = ({ runId, key }: GivenPoint): string => `metric ${key} of run ${runId}`;
