@@ -9,6 +9,7 @@ import * as v from "valibot";
 import { predictAnswer, problemAnswer, runsAnswer } from "../src/http/answers.ts";
 import { makeRandom } from "../src/learn/random.ts";
 import { WIDE, wideCsv } from "../src/table/fixture.ts";
+import { LONG_MS, until } from "../src/testing.ts";
 import {
   askModel,
   askPipelineRun,
@@ -19,10 +20,15 @@ import {
   ended,
   refusal,
 } from "./ask.ts";
-import { type Served, until } from "./served.ts";
+import { askClient, pythons } from "./clients.ts";
+import type { Served } from "./served.ts";
 import { stores } from "./stores.ts";
 import { openStory, type Story } from "./story.ts";
 import { expectWhole, filesOf, historyOf } from "./tracked.ts";
+
+if (pythons.length === 0) {
+  console.log("skipped: 3 stories of trained models, no Python of the MLflow client");
+}
 
 const TREES = "[train.gbdt]\nrounds = 40\nleaves = 8\n";
 /** Two classes, parts by file, spaces, a dot after labels, a column that is dropped, slices. */
@@ -115,6 +121,12 @@ function flats(rows: number): string {
   return `rooms,city,rent\n${lines.join("\n")}\n`;
 }
 
+/** What the client says of a training: its own version, and probabilities by address. */
+interface Said {
+  readonly version: string;
+  readonly answers: Readonly<Record<string, readonly number[]>>;
+}
+
 const PERSON = { age: 60, work: "pilot", hours: 59 };
 
 describe.each(stores())("tables on %s", (store) => {
@@ -168,7 +180,7 @@ describe.each(stores())("tables on %s", (store) => {
     ]);
     // On Postgres it was perhaps the command that trained it; the server hears of that in a second.
     const isServed = async () => (await app.fetch("/v2/models/pay/ready")).status === 200;
-    await until(isServed, 3_000, "the champion of pay is served");
+    await until(isServed, LONG_MS, "the champion of pay is served");
 
     const model = await askModel(app, "pay");
     expect(model).toMatchObject({ kind: "table", champion: { version: 1 }, schedule: null });
@@ -214,6 +226,28 @@ describe.each(stores())("tables on %s", (store) => {
     expect(fitted).toEqual(fitted.toSorted((a, b) => b - a));
     expect(Object.keys(run.params)).toContain("gbdt.rounds");
   });
+
+  // Most of it is the client's own time: an older one is asked on one store.
+  test.if(pythons.length > 0).each(pythons.slice(0, store === "embedded" ? 2 : 1))(
+    "%s lists the training as a logged model, and loads it by each of its addresses",
+    async (python) => {
+      const rows = [PERSON, { ...PERSON, age: 18, work: "farmer" }, { ...PERSON, hours: 3 }];
+      const columns = Object.fromEntries(
+        (["age", "work", "hours"] as const).map((name) => [name, rows.map((row) => row[name])]),
+      );
+      const given = ["pay", JSON.stringify(columns)] as const;
+      const said = await askClient<Said>(python, app, "mlflow_trained.py", ...given);
+      const addresses = said.version.startsWith("2.") ? [] : ["logged", "name"];
+      expect(Object.keys(said.answers)).toEqual(["champion", "run", ...addresses]);
+      const { predictions } = await predict("pay", rows);
+      const wanted = predictions.map((one) => (one as { probability: number }).probability);
+      for (const answers of Object.values(said.answers)) {
+        expect(answers).toHaveLength(rows.length);
+        for (const [i, answer] of answers.entries()) expect(answer).toBeCloseTo(wanted[i]!, 5);
+      }
+    },
+    LONG_MS,
+  );
 
   test("the inference protocol answers the same, for the champion and by number", async () => {
     const { age, work, hours } = PERSON;

@@ -10,35 +10,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { foreignBytes } from "../src/serve/fixture.ts";
+import { askClient, pythons } from "./clients.ts";
 import { type Outside, openOutside } from "./outside.ts";
 import { ADMIN_TOKEN, asJson, type Served } from "./served.ts";
 import { openStores, stores } from "./stores.ts";
 
-const SCRIPT = join(import.meta.dir, "peers", "mlflow_client.py");
+const SCRIPT = "mlflow_client.py";
 const ADULT = join(import.meta.dir, "..", "..", "shared", "data", "adult");
-/** Pythons with a client, of whatever version. */
-const pythons = (process.env["SLUICE_TEST_MLFLOW"] ?? "").split(":").filter((path) => path !== "");
 if (pythons.length === 0) console.log("skipped: 4 stories of the MLflow client, no Python of it");
 const hasIncome = existsSync(join(ADULT, "adult.data.gz"));
 if (pythons.length > 0 && !hasIncome) console.log("skipped: 2 stories of income, no ../shared");
 
 /** Most of it is the client's own time, on a machine that does other things too. */
 const LONG_MS = 400_000;
-
-/** What the script tells in the end; what it said before where it fails. */
-async function ask<Answer>(python: string, app: Served): Promise<Answer> {
-  const child = Bun.spawn([python, SCRIPT, app.url], {
-    env: { ...process.env, MLFLOW_TRACKING_TOKEN: ADMIN_TOKEN },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, errors] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  if ((await child.exited) !== 0) throw new Error(errors.slice(-4_000));
-  return JSON.parse(out.trim().split("\n").at(-1) ?? "");
-}
 
 /** A call of the protocol; its status and JSON. */
 async function call(app: Served, method: string, path: string, body?: object) {
@@ -192,7 +176,7 @@ describe.if(pythons.length > 0).each([...stores()])("the MLflow client on %s", (
   test.each(pythons.slice(0, 1))(
     "%s does all that it promises",
     async (python) => {
-      const { seconds } = await ask<{ seconds: object }>(python, app);
+      const { seconds } = await askClient<{ seconds: object }>(python, app, SCRIPT);
       expect(Object.keys(seconds)).toEqual([
         ...["experiments", "runs", "artifacts", "models", "autolog", "together"],
       ]);
@@ -237,7 +221,11 @@ describe.if(pythons.length > 1)("an older MLflow client on embedded", () => {
     async (python) => {
       const story = openOutside(await openStores("embedded"));
       try {
-        const { version } = await ask<{ version: string }>(python, await story.start());
+        const { version } = await askClient<{ version: string }>(
+          python,
+          await story.start(),
+          SCRIPT,
+        );
         expect(version).toMatch(/^\d+\.\d+/);
       } finally {
         await story.close();

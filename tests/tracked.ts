@@ -38,6 +38,9 @@ export async function trackedRun(app: Served, id: string) {
           readonly dataset: Readonly<Record<string, string>>;
         }[];
       };
+      readonly outputs?: {
+        readonly model_outputs: readonly { readonly model_id: string; readonly step?: number }[];
+      };
     };
   }>(`${API}/runs/get?run_id=${id}`);
   const byKey = (pairs: readonly Pair[]): Record<string, string> =>
@@ -54,7 +57,22 @@ export async function trackedRun(app: Served, id: string) {
       rows: JSON.parse(dataset["profile"] ?? "{}").num_rows as number,
       source: JSON.parse(dataset["source"] ?? "{}") as object,
     })),
+    outputs: run.outputs?.model_outputs ?? [],
   };
+}
+
+/** The runs that made the logged models of an experiment, one a model, in order. */
+export async function madeBy(app: Served, experiment: string): Promise<string[]> {
+  const named = `experiments/get-by-name?experiment_name=${experiment}`;
+  const { experiment: found } = await app.get<{ experiment: { experiment_id: string } }>(
+    `${API}/${named}`,
+  );
+  const asked = { experiment_ids: [found.experiment_id], max_results: 1_000 };
+  const { models = [] } = await app.post<{ models?: { info: { source_run_id: string } }[] }>(
+    `${API}/logged-models/search`,
+    asked,
+  );
+  return models.map(({ info }) => info.source_run_id).sort();
 }
 
 /** Every point of a metric, in order of steps. */
@@ -84,8 +102,8 @@ const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 /**
  * What the run of every training has, of a market or of a table: the way back to its pipeline run,
- * inputs with schema and profile, a learning curve, the model as a folder, reports, and each plot
- * as two files that can be looked at.
+ * inputs with schema and profile, a learning curve, the model as a folder and as a logged model,
+ * reports, and each plot as two files that can be looked at.
  */
 export async function expectWhole(
   app: Served,
@@ -135,6 +153,7 @@ export async function expectWhole(
   expect(described).toMatchObject({
     flavors: { onnx: { data: "model.onnx" }, python_function: { loader_module: "mlflow.onnx" } },
     run_id: id,
+    model_id: await expectLogged(app, id, model, run),
   });
   expect(JSON.parse(textOf(await file("report.json"))).about.run).toBe(id);
   expect(textOf(await file("report.html"))).toContain("Learning curve");
@@ -142,6 +161,42 @@ export async function expectWhole(
   const svg = textOf(await file("plots/learning_curve.svg"));
   expect(svg).toStartWith("<svg xmlns=");
   return run;
+}
+
+/** The one logged model that the run made, whose files are the folder: its id. */
+async function expectLogged(
+  app: Served,
+  id: string,
+  name: string,
+  { metrics, inputs, outputs }: Awaited<ReturnType<typeof trackedRun>>,
+): Promise<string> {
+  expect(outputs).toHaveLength(1);
+  const modelId = outputs[0]!.model_id;
+  const { model } = await app.get<{
+    readonly model: {
+      readonly info: object;
+      readonly data: { readonly metrics: readonly (Point & Record<string, unknown>)[] };
+    };
+  }>(`${API}/logged-models/${modelId}`);
+  expect(model.info).toMatchObject({
+    ...{ name, status: "LOGGED_MODEL_READY", source_run_id: id },
+    registrations: [{ name }],
+  });
+  const of = encodeURIComponent(`run_id = '${id}'`);
+  expect(await app.get(`${API}/model-versions/search?filter=${of}`)).toMatchObject({
+    model_versions: [{ name, model_id: modelId, source: `runs:/${id}/model` }],
+  });
+  expect(model.data.metrics.length).toBeGreaterThan(3);
+  const digests = inputs.map(({ digest }) => digest);
+  for (const { key, value, run_id, dataset_digest } of model.data.metrics) {
+    expect([key, metrics[key], run_id]).toEqual([key, value, id]);
+    expect(digests).toContain(dataset_digest as string);
+  }
+  const { files } = await app.get<{ files: Entry[] }>(
+    `${API}/logged-models/${modelId}/artifacts/directories`,
+  );
+  expect(files.map(({ path }) => path)).toEqual(["MLmodel", "model.onnx", "requirements.txt"]);
+  return modelId;
 }
 
 /** A PNG whose rows are whole, and not all of one colour. */

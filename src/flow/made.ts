@@ -5,25 +5,28 @@
 import { readMetadata } from "../onnx/metadata.ts";
 import type { RunFile } from "../registry/artifacts.ts";
 import { CONTEXT } from "../registry/datasets.ts";
-import type { MetricPoint } from "../registry/metrics.ts";
 import { MODEL_FOLDER } from "../registry/register.ts";
 import { completeSignature, type Signature } from "../registry/signature.ts";
 import type { Tracking } from "../registry/tracking.ts";
+import type { ModelFigure } from "../registry/trained.ts";
 import type { Version } from "../registry/version-rows.ts";
 import type { Versions } from "../registry/versions.ts";
 import type { Orm } from "../store/database.ts";
 import type { Instant } from "../types.ts";
 import type { RunInput } from "./inputs.ts";
 import { modelFiles, modelHistory } from "./mlmodel.ts";
+import type { FoundPoint } from "./points.ts";
 
 export interface Made {
   readonly runId: string;
+  /** What it foretells, as the model file has it; of a market, `market`. */
+  readonly type: string;
   readonly artifact: Uint8Array;
   readonly at: Instant;
   readonly summary: string;
   readonly datasetDigest: string;
   readonly params: Readonly<Record<string, string | number>>;
-  readonly points: readonly MetricPoint[];
+  readonly points: readonly FoundPoint[];
   readonly inputs: readonly RunInput[];
   readonly files: readonly RunFile[];
 }
@@ -49,22 +52,32 @@ export async function logTraining(made: Made, tracking: Tracking): Promise<void>
   });
 }
 
-/** Registers it as the next version of the model; the guard is asked within the transaction. */
+/**
+ * Registers it as the next version of the model, and as what its run made: both or neither. The
+ * guard is asked within the transaction.
+ */
 export const registerMade = (
   name: string,
-  { runId, artifact, summary, datasetDigest }: Made,
+  made: Made,
   guard: (tx: Orm) => Promise<void>,
   versions: Versions,
 ): Promise<Version> =>
   versions.register({
     name,
-    runId,
-    bytes: artifact,
-    signature: signatureOf(artifact),
-    folder: MODEL_FOLDER,
-    description: summary,
-    tags: { "sluice.dataset_digest": datasetDigest },
+    runId: made.runId,
+    bytes: made.artifact,
+    signature: signatureOf(made.artifact),
+    model: { folder: MODEL_FOLDER, type: made.type, figures: figuresOf(made) },
+    description: made.summary,
+    tags: { "sluice.dataset_digest": made.datasetDigest },
     guard,
+  });
+
+const figuresOf = ({ points, inputs }: Made): ModelFigure[] =>
+  points.flatMap(({ key, on }) => {
+    if (on === undefined) return [];
+    const input = inputs.find(({ context }) => context === on);
+    return { key, dataset: input?.dataset ?? null };
   });
 
 const modelOf = ({ runId, artifact, at }: Made) => ({

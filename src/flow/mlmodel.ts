@@ -5,6 +5,7 @@
 import type { RunFile } from "../registry/artifacts.ts";
 import { MODEL_FILE, MODEL_FOLDER } from "../registry/register.ts";
 import type { Signature } from "../registry/signature.ts";
+import { trainedId } from "../registry/trained.ts";
 import type { Instant } from "../types.ts";
 import { textFile } from "./run-files.ts";
 
@@ -37,6 +38,7 @@ export const modelHistory = (facts: ModelFacts): string => {
 const descriptionOf = ({ runId, bytes, signature, at }: ModelFacts) => ({
   artifact_path: MODEL_FOLDER,
   flavors: FLAVORS,
+  model_id: trainedId(runId),
   model_size_bytes: bytes.length,
   run_id: runId,
   signature: {

@@ -3,16 +3,24 @@
  */
 import type { RoundCurve } from "../learn/curve.ts";
 import type { MetricPoint } from "../registry/metrics.ts";
+import type { InputContext } from "./inputs.ts";
+
+/** A point of a run; of a figure of the model itself, the rows that it was found on. */
+export interface FoundPoint extends MetricPoint {
+  readonly on?: InputContext | undefined;
+}
 
 /** Figures of the whole, one each. */
-export const wholePoints = (figures: Readonly<Record<string, number>>): MetricPoint[] =>
-  Object.entries(figures).map(([key, value]) => ({ key, value }));
+export const wholePoints = (
+  figures: Readonly<Record<string, number>>,
+  on?: InputContext,
+): FoundPoint[] => Object.entries(figures).map(([key, value]) => ({ key, value, on }));
 
 /**
  * The losses by round of boosting, which is the step: at most some thousand points, however many
  * rounds there were. The lowest is a figure of its own, since the latest point is the last round's.
  */
-export const roundPoints = (curve: RoundCurve | null): MetricPoint[] => {
+export const roundPoints = (curve: RoundCurve | null): FoundPoint[] => {
   if (curve === null) return [];
   const { validation, train, best } = curve;
   const points = (key: string, of: RoundCurve["validation"]) =>

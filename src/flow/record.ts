@@ -3,7 +3,6 @@
  */
 import { version } from "../../package.json";
 import type { MarketFile } from "../models.ts";
-import type { MetricPoint } from "../registry/metrics.ts";
 import type { Tracking } from "../registry/tracking.ts";
 import type { Version } from "../registry/version-rows.ts";
 import type { Versions } from "../registry/versions.ts";
@@ -13,7 +12,7 @@ import { type Instant, iso } from "../types.ts";
 import { marketInputs } from "./inputs.ts";
 import type { TrainingResult } from "./job.ts";
 import { logTraining, registerMade } from "./made.ts";
-import { roundPoints, wholePoints } from "./points.ts";
+import { type FoundPoint, roundPoints, wholePoints } from "./points.ts";
 import { jsonFile, plotFiles, textFile } from "./run-files.ts";
 
 /** The artifact of a run that holds what later comparisons need. */
@@ -79,11 +78,12 @@ export async function recordTraining(
     throw new Error("A skipped training has nothing to record.");
   }
   const name = `${model.name} ${iso(dataset.lastSlot)}`;
-  return recordRun({ model: model.name, name, pipelineRunId }, tracking, async ({ runId }) => {
+  const begun = { model: model.name, name, pipelineRunId, startedAt: asOf };
+  return recordRun(begun, tracking, async ({ runId }) => {
     const told = { ...evaluation, about: { ...evaluation.about, run: runId, made_at: iso(asOf) } };
     const made = {
       ...{ runId, artifact, at: asOf, summary: result.summary, datasetDigest: dataset.digest },
-      params: result.params,
+      ...{ type: "market", params: result.params },
       points: marketPoints(result),
       inputs: marketInputs(model.name, result, asOf),
       files: [
@@ -105,9 +105,18 @@ export interface OpenRun {
   readonly runId: string;
 }
 
+/** What is known of a training before it is recorded. */
+export interface Begun {
+  readonly model: string;
+  readonly name: string;
+  readonly pipelineRunId: string;
+  /** When its work began. */
+  readonly startedAt: Instant;
+}
+
 /** Starts a run of the model's experiment, lets `fill` record it, and ends it as that came out. */
 export async function recordRun(
-  { model, name, pipelineRunId }: { model: string; name: string; pipelineRunId: string },
+  { model, name, pipelineRunId, startedAt }: Begun,
   tracking: Tracking,
   fill: (run: OpenRun) => Promise<Version>,
 ): Promise<Recorded> {
@@ -116,6 +125,7 @@ export async function recordRun(
     experimentId,
     name,
     userId: "sluice",
+    startedAt,
     pipelineRunId,
     tags: {
       "sluice.model": model,
@@ -137,8 +147,9 @@ export async function recordRun(
 }
 
 /** Figures of the whole, those of each fold (the step; its start is the instant), and by round. */
-const marketPoints = ({ report, evaluation, parity }: TrainingResult): MetricPoint[] => [
-  ...wholePoints({ ...report?.metrics, parity_max_difference: parity.maxDifference }),
+const marketPoints = ({ report, evaluation, parity }: TrainingResult): FoundPoint[] => [
+  ...wholePoints(report?.metrics ?? {}, "validation"),
+  ...wholePoints({ parity_max_difference: parity.maxDifference }),
   ...(evaluation?.stretches ?? []).flatMap((fold, step) =>
     wholePoints({
       fold_log_loss: fold.log_loss,

@@ -16,7 +16,7 @@ import type { Instant } from "../types.ts";
 /** What can be removed, as logs and metrics name it. */
 export const REMOVABLE = [
   ...(["pipeline_runs", "forecasts", "quarantine"] as const),
-  ...(["versions", "trainings", "objects", "files"] as const),
+  ...(["versions", "trainings", "datasets", "objects", "files"] as const),
 ];
 export type Removable = (typeof REMOVABLE)[number];
 
@@ -37,7 +37,7 @@ export interface RetentionDeps {
     names(): Promise<string[]>;
     retain(name: string, wanted: Retention): Promise<Retained>;
   };
-  readonly trainings: Pick<ReturnType<typeof makeTrainings>, "removeTrainings">;
+  readonly trainings: Pick<ReturnType<typeof makeTrainings>, "removeTrainings" | "removeDatasets">;
   /** It counts in real time: bytes are stored before their row, however fast a replay goes. */
   readonly sweep: Pick<Sweep, "sweepOrphans">;
   /** Removes files that were left half-written in this machine's folder. */
@@ -106,6 +106,13 @@ export function makeRetentionJob(deps: RetentionDeps) {
       if (limits.trainingsDays === null || now === 0) return;
       for (let last = 1; last > 0 && signal?.aborted !== true; ) {
         last = await deps.trainings.removeTrainings(now - limits.trainingsDays * DAY_MS);
+        count(last);
+      }
+    });
+    // Whatever made them idle, and however long ago.
+    await part("datasets", async (count) => {
+      for (let last = ROWS_AT_ONCE; last === ROWS_AT_ONCE && signal?.aborted !== true; ) {
+        last = await deps.trainings.removeDatasets();
         count(last);
       }
     });

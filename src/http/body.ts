@@ -121,10 +121,10 @@ export function textOf(bytes: Uint8Array): string {
 /** Bytes as JSON; `bad_json` (400). NaN and Infinity are no JSON, and neither are comments. */
 export const jsonOf = (bytes: Uint8Array): unknown => jsonOfText(textOf(bytes));
 
-/** The same of a text; a reviver as of `JSON.parse`. */
-export function jsonOfText(text: string, revive?: Parameters<typeof JSON.parse>[1]): unknown {
+/** The same of a text, by another parser that throws as `JSON.parse` does. */
+export function jsonOfText(text: string, parse: (text: string) => unknown = JSON.parse): unknown {
   try {
-    return JSON.parse(text, revive);
+    return parse(text);
   } catch (cause) {
     const reason = reasonOf(cause).replace(/^JSON Parse error: /, "");
     throw new SluiceError({

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { createConnection, type Socket } from "node:net";
 import { SluiceError } from "../errors.ts";
+import { WAIT_MS, until as waitUntil } from "../testing.ts";
 import { rowsOfJson } from "./instances.ts";
 import { type LongAnswer, longOf } from "./long.ts";
 import { answerLines, type LineOptions, lineAnswer } from "./ndjson.ts";
@@ -262,7 +263,7 @@ describe("over a connection", () => {
     const send = (rows: string) =>
       socket.write(`${Buffer.byteLength(rows).toString(16)}\r\n${rows}\r\n`);
     const until = async (what: string | RegExp) => {
-      for (let i = 0; i < 500 && text.search(what) === -1; i++) await Bun.sleep(10);
+      await waitUntil(() => text.search(what) !== -1, WAIT_MS, `${what}`, 10);
       return text;
     };
     return { socket, send, until };

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { SluiceError } from "../errors.ts";
 import { silentLog } from "../log.ts";
+import { until, WAIT_MS } from "../testing.ts";
 import { startServer } from "./server.ts";
 import { ADMIN, config, makeTestApp, makeWorld } from "./testing.ts";
 
@@ -130,11 +131,11 @@ describe("a trace", () => {
     };
     const { app, ask, requests } = make({ tracing, accessLog: "all" });
     // The library loads beside the start.
-    for (let i = 0; i < 200; i++) {
+    const isTraced = async () => {
       await ask("GET", "/healthz");
-      if (requests().at(-1)?.["span_id"] !== undefined) break;
-      await Bun.sleep(10);
-    }
+      return requests().at(-1)?.["span_id"] !== undefined;
+    };
+    await until(isTraced, WAIT_MS, "the library is loaded", 10);
     const init = { body: TENSORS, headers: { traceparent: PARENT } };
     await ask("POST", INFER, init);
     await ask("GET", "/nowhere?secret=1");

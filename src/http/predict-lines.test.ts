@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { SluiceError } from "../errors.ts";
+import { until, WAIT_MS } from "../testing.ts";
 import { startServer } from "./server.ts";
 import { config, DIGEST, fakeChampion, makeTestApp, makeWorld, servicesOf } from "./testing.ts";
 
@@ -140,8 +141,7 @@ describe("a slow stream", () => {
     );
     expect(response.headers.get("x-model-version")).toBe("3");
     const lines = linesOf(await response.text());
-    await Bun.sleep(5);
-    expect(released).toBeTrue();
+    await until(() => released, WAIT_MS, "the version is let go", 5);
     expect(lines.map(({ probability }) => probability.toFixed(4))).toEqual(
       [1, 2, 3, 4, 5].map((x) => (1 / (1 + Math.exp(-x))).toFixed(4)),
     );

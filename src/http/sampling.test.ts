@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until, WAIT_MS } from "../testing.ts";
 import { makeSampling, type Sample, type SamplingOptions } from "./sampling.ts";
 
 const folders: string[] = [];
@@ -65,7 +66,7 @@ describe("samples", () => {
   test("are written by themselves", async () => {
     const { sampling, counts } = make();
     sampling.keep(sample());
-    for (let i = 0; i < 100 && counts["kept"] !== 1; i++) await Bun.sleep(10);
+    await until(() => counts["kept"] !== undefined, WAIT_MS, "it is written", 10);
     expect(counts).toEqual({ kept: 1 });
   });
 

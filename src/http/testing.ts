@@ -275,7 +275,7 @@ export function servicesOf(world: World): HttpServices {
       totals: () => ({
         removed: {
           ...{ pipeline_runs: 7, forecasts: 0, quarantine: 0 },
-          ...{ versions: 2, trainings: 0, objects: 0, files: 0 },
+          ...{ versions: 2, trainings: 0, datasets: 0, objects: 0, files: 0 },
         },
         freedBytes: 4_096,
       }),

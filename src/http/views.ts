@@ -11,10 +11,17 @@ import type { QuarantinedRow } from "../store/candles.ts";
 import type { ForecastRow } from "../store/forecasts.ts";
 import type { PipelineRun, Step } from "../store/pipeline-runs.ts";
 import type { TokenInfo } from "../store/tokens.ts";
+import type { Whole } from "../store/whole.ts";
 import { type Candle, type Instant, iso } from "../types.ts";
 
 /** An instant as ISO 8601, null where there is none. */
 export const isoOrNull = (t: Instant | null): string | null => (t === null ? null : iso(t));
+
+const YEAR_0 = Date.parse("0000-01-01T00:00:00Z");
+const YEAR_9999 = Date.parse("9999-12-31T23:59:59.999Z");
+
+/** A time that a client gave: what ISO 8601 has no four digits for is the nearest that it has. */
+const clientIso = (t: Whole): string => iso(Math.max(YEAR_0, Math.min(YEAR_9999, Number(t))));
 
 /** A candle without its market, which stands once above the list. */
 export const candleView = ({ market: _, start, ...rest }: Candle) => ({
@@ -37,8 +44,8 @@ export const runView = (run: Run, version: number | null) => ({
   experiment: run.experimentId,
   status: run.status,
   message: run.statusMessage,
-  started_at: iso(run.startTime),
-  ended_at: isoOrNull(run.endTime),
+  started_at: clientIso(run.startTime),
+  ended_at: run.endTime === null ? null : clientIso(run.endTime),
   pipeline_run: run.pipelineRunId,
   params: run.params,
   metrics: metricsView(run.metrics),

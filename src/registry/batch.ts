@@ -9,15 +9,15 @@ import { SluiceError } from "../errors.ts";
 import { retried } from "../store/conflict.ts";
 import type { Database, Orm } from "../store/database.ts";
 import { bound, numbersOf, textsOf } from "../store/text.ts";
-import type { Instant } from "../types.ts";
+import type { Whole } from "../store/whole.ts";
 import { RUN_ID } from "./names.ts";
 
-/** A metric's value at a step and an instant. NaN and the infinities are kept. */
+/** A metric's value at a step and a time, by habit in ms. NaN and the infinities are kept. */
 export interface Point {
   readonly key: string;
   readonly value: number;
-  readonly timestamp: Instant;
-  readonly step: number;
+  readonly timestamp: Whole;
+  readonly step: Whole;
   /** The logged model that it is of, and the dataset that it was measured on. */
   readonly modelId?: string | undefined;
   readonly datasetName?: string | undefined;

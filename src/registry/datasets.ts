@@ -1,7 +1,7 @@
 /*
  * Which rows a run saw, and whether they still are what they were.
  */
-import { and, eq, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { Database } from "../store/database.ts";
 import { datasets, inputs } from "../store/schema.ts";
 import type { Instant } from "../types.ts";
@@ -49,20 +49,15 @@ export function makeDatasets({
     await orm.transaction(async (tx) => {
       const { experimentId } = await assertActive(tx, runId);
       const markets = dataset.markets === null ? null : [...dataset.markets];
-      await tx
+      // One that is there is written too: who has written it holds it, and it is not let go of.
+      const rows = await tx
         .insert(datasets)
         .values({ ...dataset, markets, experimentId })
-        .onConflictDoNothing();
-      const rows = await tx
-        .select({ id: datasets.datasetId })
-        .from(datasets)
-        .where(
-          and(
-            eq(datasets.experimentId, experimentId),
-            eq(datasets.name, dataset.name),
-            eq(datasets.digest, dataset.digest),
-          ),
-        );
+        .onConflictDoUpdate({
+          target: [datasets.experimentId, datasets.name, datasets.digest],
+          set: { sourceType: sql`${datasets.sourceType}` },
+        })
+        .returning({ id: datasets.datasetId });
       const input = { runId, datasetId: rows[0]!.id, tags: { ...tags } };
       await tx.insert(inputs).values(input).onConflictDoNothing();
     });

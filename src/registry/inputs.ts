@@ -2,6 +2,8 @@
  * What runs read and made: datasets and logged models.
  */
 import type { Database } from "../store/database.ts";
+import { numbersOf } from "../store/text.ts";
+import type { Whole } from "../store/whole.ts";
 import { runDeleted, unknownRun } from "./batch.ts";
 import type { DatasetFacts } from "./datasets.ts";
 import { RUN_ID } from "./names.ts";
@@ -34,14 +36,23 @@ export function makeInputs({ database }: { database: Database }) {
       select run_id, experiment_id, lifecycle_stage as stage from runs where run_id = $1)
     , given as (
       select * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-        $8::text[]) as t (name, digest, source_type, source, schema, profile, tags))
+        $8::text[]) with ordinality
+        as t (name, digest, source_type, source, schema, profile, tags, place))
     , known as (
       select d.dataset_id, d.name, d.digest
-      from run join datasets d using (experiment_id) join given using (name, digest))
+      from run join datasets d using (experiment_id) join given using (name, digest)
+      -- Nor may one be let go of meanwhile because no other run refers to it.
+      for key share of d)
+    -- Numbers are drawn in the order that was given, in which runs tell them; rows are locked in another.
+    , unknown as (
+      select *, nextval(pg_get_serial_sequence('datasets', 'dataset_id')) as id from (
+        select given.*, experiment_id from run, given
+        where stage = 'active' and (name, digest) not in (select name, digest from known)
+        order by place) as given)
     , made as (
-      insert into datasets (experiment_id, name, digest, source_type, source, schema, profile)
-      select experiment_id, name, digest, source_type, source, schema, profile from run, given
-      where stage = 'active' and (name, digest) not in (select name, digest from known)
+      insert into datasets
+        (dataset_id, experiment_id, name, digest, source_type, source, schema, profile)
+      select id, experiment_id, name, digest, source_type, source, schema, profile from unknown
       order by name collate "C", digest collate "C"
       -- Gives the row of whoever was faster.
       on conflict (experiment_id, name, digest) do update set name = datasets.name
@@ -75,11 +86,11 @@ export function makeInputs({ database }: { database: Database }) {
     if (row.stage !== "active") throw runDeleted(runId);
   };
 
-  const link = async (runId: string, direction: string, models: ReadonlyMap<string, number>) =>
+  const link = async (runId: string, direction: string, models: ReadonlyMap<string, Whole>) =>
     assertLogged(
       runId,
       RUN_ID.test(runId)
-        ? await logModels([runId, direction, [...models.keys()], [...models.values()]])
+        ? await logModels([runId, direction, [...models.keys()], numbersOf([...models.values()])])
         : [],
     );
 
@@ -106,7 +117,7 @@ export function makeInputs({ database }: { database: Database }) {
     },
 
     /** Notes that a run made these models, each at a step. */
-    logOutputs: (runId: string, models: readonly (readonly [id: string, step: number])[]) =>
+    logOutputs: (runId: string, models: readonly (readonly [id: string, step: Whole])[]) =>
       link(runId, "output", new Map(models)),
 
     /** Which datasets the runs of these experiments read, and for what. */

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { SluiceError } from "../errors.ts";
+import { isWholeText } from "../store/whole.ts";
 
 export interface Page<Item> {
   readonly items: readonly Item[];
@@ -15,6 +16,9 @@ export interface PageRequest {
   readonly limit: number;
   readonly before?: string | undefined;
 }
+
+/** A whole number of 64 bits as a token has it. */
+export const wholeKey = v.pipe(v.string(), v.check(isWholeText));
 
 const LIMIT = 1_000;
 

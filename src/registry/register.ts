@@ -13,6 +13,7 @@ import { storeBytes } from "./blob.ts";
 import { modelName, trackingKey } from "./names.ts";
 import { assertActive, type RunRow } from "./runs.ts";
 import { completeSignature, type Signature } from "./signature.ts";
+import { logTrained, type TrainedModel, trainedId } from "./trained.ts";
 import { lockModel, type Version, versionOf, versionOfRun } from "./version-rows.ts";
 
 /** Loads the bytes and predicts with them; throws when they cannot be served under that name. */
@@ -23,8 +24,8 @@ export interface Registration {
   readonly runId: string;
   readonly bytes: Uint8Array;
   readonly signature: Signature;
-  /** The run's folder that clients load the version from, where it has one. */
-  readonly folder?: string;
+  /** Of what a training made: clients find it as a logged model too, and load that folder. */
+  readonly model?: TrainedModel;
   readonly description?: string;
   readonly tags?: Readonly<Record<string, string>>;
   /** Runs first in the transaction; its throwing (a lease that was lost) leaves no version. */
@@ -72,7 +73,7 @@ export function makeRegister({
   }
 
   async function insertVersion(tx: Orm, wanted: Registration, digest: string, run: RunRow) {
-    const { name, runId, bytes, signature, folder = MODEL_FILE, description = null } = wanted;
+    const { name, runId, bytes, signature, model, description = null } = wanted;
     const now = clock.now();
     await tx
       .insert(registeredModels)
@@ -88,8 +89,9 @@ export function makeRegister({
       version,
       description,
       userId: run.userId,
-      source: `runs:/${runId}/${folder}`,
+      source: `runs:/${runId}/${model?.folder ?? MODEL_FILE}`,
       runId,
+      modelId: model === undefined ? null : trainedId(runId),
       trained: true,
       status: "READY",
       creationTime: now,
@@ -105,6 +107,9 @@ export function makeRegister({
     }
     const file = { path: MODEL_FILE, digest, size: bytes.length, createdAt: now };
     await putArtifact(tx, { runId, ...file });
+    if (model !== undefined) {
+      await logTrained({ database, tx, now }, { name, version, runId }, model);
+    }
     await tx
       .update(registeredModels)
       .set({ lastUpdatedTime: now })

@@ -1,7 +1,7 @@
 /*
  * Lets old versions go. What an alias points at stays, and so does what somebody works with.
  */
-import { and, asc, eq, inArray, like, or } from "drizzle-orm";
+import { and, asc, eq, inArray, like, or, sql } from "drizzle-orm";
 import type { Database, Orm } from "../store/database.ts";
 import { aliasHistory, artifacts, modelVersions, pipelineRuns, runs } from "../store/schema.ts";
 import type { Instant } from "../types.ts";
@@ -10,6 +10,7 @@ import { CHAMPION } from "./promotion.ts";
 import { MODEL_FILE, MODEL_FOLDER } from "./register.ts";
 import { earlierChampions } from "./rollback.ts";
 import type { Sweep } from "./sweep.ts";
+import { removeTrained, runsStoodOn } from "./trained.ts";
 import { lockModel, REMOVED, type Version, versionsBelow } from "./version-rows.ts";
 
 export interface Retention {
@@ -85,12 +86,17 @@ export function makeRetention({
         lastUpdatedTime: clock.now(),
       })
       .where(and(eq(modelVersions.name, name), eq(modelVersions.version, version)));
-    if (runId === null) return;
+    if (runId === null || (await isStoodOn(tx, runId))) return;
+    if (trained) await removeTrained(tx, [runId]);
     const own = and(eq(artifacts.path, MODEL_FILE), eq(artifacts.digest, digest));
     // The folder beside it says how to load bytes that are about to be gone.
     const folder = trained ? like(artifacts.path, `${MODEL_FOLDER}/%`) : undefined;
     await tx.delete(artifacts).where(and(eq(artifacts.runId, runId), or(own, folder)));
   }
+
+  /** Whether another version has the run's files, which is not removed with this one. */
+  const isStoodOn = async (tx: Orm, runId: string): Promise<boolean> =>
+    (await database.rows(sql`select 1 where ${runId} in (${runsStoodOn})`, tx)).length > 0;
 
   return { retain };
 }

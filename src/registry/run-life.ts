@@ -4,6 +4,7 @@
 import { SluiceError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import type { runs } from "../store/schema.ts";
+import { type Whole, wholeOf } from "../store/whole.ts";
 import type { Instant } from "../types.ts";
 import { RUN_NAME, runDeleted, unknownRun } from "./batch.ts";
 import { RUN_ID } from "./names.ts";
@@ -15,7 +16,8 @@ export interface RunStart {
   readonly experimentId: string;
   readonly name: string;
   readonly userId: string;
-  readonly startTime: Instant;
+  /** Milliseconds since 1970, for who keeps to the protocol. */
+  readonly startTime: Whole;
   /** All but its name. */
   readonly tags: readonly (readonly [key: string, value: string])[];
   /** The pipeline run that trains it. */
@@ -24,7 +26,7 @@ export interface RunStart {
 
 export interface RunChange {
   readonly status?: RunRow["status"] | undefined;
-  readonly endTime?: Instant | undefined;
+  readonly endTime?: Whole | undefined;
   readonly name?: string | undefined;
 }
 
@@ -41,13 +43,20 @@ export type RunInfo = Pick<
   | "lifecycleStage"
 > & { readonly experimentId: string | number };
 
+/** A run as INFO has it; of one that was not changed the stage alone. */
+interface ChangedRow extends Omit<RunInfo, "startTime" | "endTime"> {
+  readonly stage: "active" | "deleted";
+  readonly startTime: string;
+  readonly endTime: string | null;
+}
+
 interface Home {
   readonly stage: "active" | "deleted";
   readonly uri: string | null;
 }
 
 const INFO = `run_id as "runId", name, experiment_id::text as "experimentId",
-  user_id as "userId", status, start_time::float8 as "startTime", end_time::float8 as "endTime",
+  user_id as "userId", status, start_time::text as "startTime", end_time::text as "endTime",
   artifact_uri as "artifactUri", lifecycle_stage as "lifecycleStage"`;
 
 /** The SQL of runs' lives. */
@@ -74,7 +83,7 @@ export function makeRunLife({
       insert into tags (run_id, key, value)
       select run_id, key, value from made, unnest($7::text[], $8::text[]) as t (key, value))
     select stage, (select artifact_uri from made) as uri from home`);
-  const change = database.prepared<Partial<RunInfo> & { stage: string }>(`
+  const change = database.prepared<ChangedRow>(`
     with run as (select run_id as id, lifecycle_stage as stage from runs where run_id = $1)
     , tagged as (
       insert into tags (run_id, key, value)
@@ -117,7 +126,7 @@ export function makeRunLife({
       const { experimentId, name, userId, startTime } = run;
       const tags = new Map([...run.tags, [RUN_NAME, name]]);
       const [home] = await start([
-        ...[experimentId, runId, name, userId, startTime, run.pipelineRunId],
+        ...[experimentId, runId, name, userId, String(startTime), run.pipelineRunId],
         ...[[...tags.keys()], [...tags.values()]],
       ]);
       if (home === undefined || home.uri === null) throw homeless(experimentId, home !== undefined);
@@ -129,12 +138,17 @@ export function makeRunLife({
 
     /** Changes what is given of a run, whose name is a tag too; the run as it is then. */
     change: async (runId: string, { status, endTime, name }: RunChange): Promise<RunInfo> => {
-      const given = [runId, status ?? null, endTime ?? null, name ?? null];
+      const end = endTime === undefined ? null : String(endTime);
+      const given = [runId, status ?? null, end, name ?? null];
       const [row] = RUN_ID.test(runId) ? await change(given) : [];
       if (row === undefined) throw unknownRun(runId);
       const { stage, ...info } = row;
       if (stage !== "active") throw runDeleted(runId);
-      return info as RunInfo;
+      return {
+        ...info,
+        startTime: wholeOf(info.startTime),
+        endTime: info.endTime === null ? null : wholeOf(info.endTime),
+      };
     },
 
     /** Puts a run away; one that is away stays so. */

@@ -27,17 +27,17 @@ import {
   runs,
   tags,
 } from "../store/schema.ts";
-import type { Instant } from "../types.ts";
+import { type Whole, wholeOf } from "../store/whole.ts";
 import type { ArtifactRow } from "./artifacts.ts";
 import { RUN_ID } from "./names.ts";
-import { keysIn, type Page, type PageRequest, pageLimit, pageOf } from "./page.ts";
+import { keysIn, type Page, type PageRequest, pageLimit, pageOf, wholeKey } from "./page.ts";
 import type { RunRow } from "./runs.ts";
 
 /** The latest point of a metric; the value may be NaN or infinite. */
 export interface LatestMetric {
   readonly value: number;
-  readonly step: number;
-  readonly timestamp: Instant;
+  readonly step: Whole;
+  readonly timestamp: Whole;
 }
 
 /** A run with what it logged, by key. */
@@ -66,10 +66,7 @@ export interface RunFilter extends PageRequest {
 /** The tag by which MLflow nests a run below another. */
 export const PARENT_RUN = "mlflow.parentRunId";
 
-const runKeys = v.strictTuple([
-  v.pipe(v.number(), v.safeInteger()),
-  v.pipe(v.string(), v.regex(RUN_ID)),
-]);
+const runKeys = v.strictTuple([wholeKey, v.pipe(v.string(), v.regex(RUN_ID))]);
 
 /** The SQL that reads runs. */
 export function makeRunList({ database }: { database: Database }) {
@@ -123,7 +120,7 @@ export function makeRunList({ database }: { database: Database }) {
     const page = pageOf(
       rows.map((row) => row.run),
       limit,
-      (row) => [row.startTime, row.runId],
+      (row) => [String(row.startTime), row.runId],
     );
     return { items: await withLogged(page.items), next: page.next };
   }
@@ -142,8 +139,13 @@ export function makeRunList({ database }: { database: Database }) {
     return parent === undefined ? notExists(of) : exists(of);
   };
 
-  const isAfter = ([startTime, runId]: [number, string]) =>
-    or(lt(runs.startTime, startTime), and(eq(runs.startTime, startTime), gt(runs.runId, runId)));
+  const isAfter = ([time, runId]: [string, string]) => {
+    const startTime = wholeOf(time);
+    return or(
+      lt(runs.startTime, startTime),
+      and(eq(runs.startTime, startTime), gt(runs.runId, runId)),
+    );
+  };
 
   /** Adds params, latest metrics and tags, in three statements for however many runs. */
   async function withLogged(rows: readonly RunRow[]): Promise<Run[]> {

@@ -19,6 +19,8 @@ export interface NewRun {
   readonly name: string;
   readonly tags?: Readonly<Record<string, string>>;
   readonly userId?: string;
+  /** When what is recorded began; now unless given. */
+  readonly startedAt?: Instant;
   /** The pipeline run that trains it. */
   readonly pipelineRunId?: string;
 }
@@ -66,7 +68,7 @@ export function makeRuns({ database, clock }: { database: Database; clock: { now
       experimentId: String(run.experimentId),
       name: run.name,
       userId: run.userId ?? "",
-      startTime: clock.now(),
+      startTime: run.startedAt ?? clock.now(),
       tags: sortedEntries(run.tags ?? {}),
       pipelineRunId: run.pipelineRunId ?? null,
     });

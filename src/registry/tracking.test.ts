@@ -114,7 +114,7 @@ describe.each(testDatabases())("tracking on $name", (on) => {
       expect(seen).not.toContain(late);
       expect(seen.toSorted()).toEqual(made.toSorted());
       const times = await Promise.all(seen.map(async (id) => (await tracking.run(id))!.startTime));
-      expect(times).toEqual(times.toSorted((a, b) => b - a));
+      expect(times).toEqual(times.toSorted((a, b) => Number(b) - Number(a)));
     });
 
     test("an experiment without runs has an empty page, others' runs are not in it", async () => {

@@ -3,8 +3,10 @@
  */
 import { sql } from "drizzle-orm";
 import type { Database } from "../store/database.ts";
-import { type Instant, iso } from "../types.ts";
+import { ROWS_AT_ONCE } from "../store/retention.ts";
+import type { Instant } from "../types.ts";
 import { PARENT_RUN } from "./run-list.ts";
+import { removeTrained, runsStoodOn } from "./trained.ts";
 import { REMOVED } from "./version-rows.ts";
 
 /** Trainings that one transaction removes. */
@@ -13,10 +15,11 @@ const AT_ONCE = 20;
 /** The retention of trainings. */
 export function makeTrainings({ orm, rows }: Pick<Database, "orm" | "rows">) {
   /**
-   * Removes up to 20 trainings that ended before then, with their trials, and tells how many runs
-   * that were; the bytes of their files are left to the sweep. A training whose version can be
-   * served stays, since its files are what the next one is compared with; so does one of an open
-   * pipeline run, and what was logged from outside. Call it until it removes none.
+   * Removes up to 20 trainings that ended before then, with their trials and logged models, and
+   * tells how many runs that were; the bytes of their files are left to the sweep. A training that
+   * a version stands on stays, since its files are what the next one is compared with and what
+   * clients load; so does one of an open pipeline run, and what was logged from outside. Call it
+   * until it removes none.
    */
   async function removeTrainings(before: Instant): Promise<number> {
     return orm.transaction(async (tx) => {
@@ -25,8 +28,7 @@ export function makeTrainings({ orm, rows }: Pick<Database, "orm" | "rows">) {
           select r.run_id as id from runs r
           where r.pipeline_run_id is not null and r.end_time < ${before}::bigint
             and r.status in ('FINISHED', 'FAILED', 'KILLED')
-            and not exists (select from model_versions v where v.run_id = r.run_id
-              and v.digest is not null and v.current_stage <> ${REMOVED})
+            and r.run_id not in (${runsStoodOn})
             and not exists (select from pipeline_runs p where p.id = r.pipeline_run_id
               and p.status in ('queued', 'running'))
           order by r.end_time, r.run_id limit ${AT_ONCE}::integer
@@ -36,28 +38,47 @@ export function makeTrainings({ orm, rows }: Pick<Database, "orm" | "rows">) {
       if (parents.length === 0) return 0;
       const of = listOf(parents);
       const trials = await rows<{ id: string }>(
-        sql`select run_id as id from tags where key = ${PARENT_RUN} and value in (${of})`,
+        sql`select run_id as id from tags t where key = ${PARENT_RUN} and value in (${of})
+          and exists (select from tags m where m.run_id = t.run_id and m.key = 'sluice.model')`,
         tx,
       );
       const ids = [...parents, ...trials];
       const all = listOf(ids);
-      const used = await rows<{ id: string | number }>(
-        sql`select distinct dataset_id as id from inputs where run_id in (${all})`,
-        tx,
-      );
       // A version that was removed keeps its row, and its number.
       await tx.execute(sql`update model_versions set run_id = null where run_id in (${all})
-        and (digest is null or current_stage = ${REMOVED})`);
+        and current_stage = ${REMOVED}`);
+      await removeTrained(
+        tx,
+        parents.map(({ id }) => id),
+      );
       await tx.execute(sql`delete from metrics where run_id in (${all})`);
       await tx.execute(sql`delete from latest_metrics where run_id in (${all})`);
       await tx.execute(sql`delete from runs where run_id in (${all})`);
-      if (used.length > 0) {
-        // Only of slots as old as that: a training under way may refer to a newer one in a moment.
-        await tx.execute(sql`delete from datasets d where d.dataset_id in (${listOf(used)})
-          and d.last_slot < ${iso(before)}::timestamptz
-          and not exists (select from inputs i where i.dataset_id = d.dataset_id)`);
-      }
       return ids.length;
+    });
+  }
+
+  /**
+   * Removes up to 500 datasets that no run refers to any more, and tells how many that were: what
+   * was known of rows, never rows themselves. Call it until it removes fewer.
+   */
+  async function removeDatasets(): Promise<number> {
+    const unused = sql`not exists (select from inputs i where i.dataset_id = d.dataset_id)`;
+    return orm.transaction(async (tx) => {
+      // Who refers to one holds its row (see `logDataset`): that one is passed over.
+      const found = await rows<{ id: string | number }>(
+        sql`select d.dataset_id as id from datasets d where ${unused}
+          order by d.dataset_id limit ${ROWS_AT_ONCE}::integer for update of d skip locked`,
+        tx,
+      );
+      if (found.length === 0) return 0;
+      // Asked once more: a run may have come to it just before it was held.
+      const gone = await rows(
+        sql`delete from datasets d where d.dataset_id in (${listOf(found)}) and ${unused}
+          returning d.dataset_id`,
+        tx,
+      );
+      return gone.length;
     });
   }
 
@@ -76,7 +97,7 @@ export function makeTrainings({ orm, rows }: Pick<Database, "orm" | "rows">) {
     return { files: Number(row?.files ?? 0), bytes: Number(row?.bytes ?? 0) };
   }
 
-  return { removeTrainings, artifactSizes };
+  return { removeTrainings, removeDatasets, artifactSizes };
 }
 
 const listOf = (rows: readonly { readonly id: string | number }[]) =>

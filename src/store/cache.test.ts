@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Log } from "../log.ts";
+import { stopwatch, WAIT_MS, until as waitUntil } from "../testing.ts";
 import { type Cache, memoryCache, redisCache } from "./cache.ts";
 
 const redisUrl = process.env["SLUICE_TEST_REDIS_URL"];
@@ -15,13 +16,7 @@ const textOf = async (cache: Cache, key: string): Promise<string | null> => {
 };
 const resultOf = async (cache: Cache, key: string) => (await cache.get(key)).result;
 
-async function until(met: () => Promise<boolean>, ms = 5_000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!(await met())) {
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${met}`);
-    await Bun.sleep(10);
-  }
-}
+const until = (met: () => Promise<boolean>) => waitUntil(met, WAIT_MS, `${met}`, 10);
 
 describe("in memory", () => {
   test("a text is there until its time is over", async () => {
@@ -77,28 +72,27 @@ const connected = (url: string, log = keptLog(), ttlMs = 60_000): Cache => {
   return cache;
 };
 
-/** The longest of many looks, one after the other, milliseconds. */
-async function longestOf(cache: Cache, times: number): Promise<[worst: number, all: number]> {
+/** Many looks, one after the other: all are errors; how long the longest and all of them took. */
+async function manyOf(cache: Cache, times: number) {
   let worst = 0;
-  const began = performance.now();
+  const watch = stopwatch();
   for (let i = 0; i < times; i++) {
     const before = performance.now();
     expect((await cache.get("a")).result).toBe("error");
     cache.set("a", "1");
     worst = Math.max(worst, performance.now() - before);
   }
-  return [worst, performance.now() - began];
+  return { worst, all: watch.ms(), promised: watch.promised };
 }
 
 describe("without Redis", () => {
   test("nobody listens: every look is an error at once, and one warning is given", async () => {
-    const gone = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-    gone.stop(true);
     const log = keptLog();
-    const cache = connected(`redis://:hunter2@127.0.0.1:${gone.port}`, log);
-    const [worst, all] = await longestOf(cache, 1_000);
-    expect(worst).toBeLessThan(60);
-    expect(all).toBeLessThan(500);
+    const cache = connected("redis://:hunter2@127.0.0.1:1", log);
+    const { worst, all, promised } = await manyOf(cache, 1_000);
+    expect(worst).toBeLessThan(promised(60));
+    expect(all).toBeLessThan(promised(500));
+    await until(async () => log.warnings.length > 0);
     await Bun.sleep(300);
     expect(log.warnings).toEqual(["redis_unreachable"]);
   });
@@ -108,9 +102,9 @@ describe("without Redis", () => {
     open.push({ close: () => silent.stop(true) });
     const cache = connected(`redis://127.0.0.1:${silent.port}`);
     await Bun.sleep(50);
-    const [worst, all] = await longestOf(cache, 1_000);
-    expect(worst).toBeLessThan(80);
-    expect(all).toBeLessThan(500);
+    const { worst, all, promised } = await manyOf(cache, 1_000);
+    expect(worst).toBeLessThan(promised(80));
+    expect(all).toBeLessThan(promised(500));
   });
 
   /** A Redis of two words that answers while `alive`, and else nothing. */
@@ -150,19 +144,24 @@ describe("without Redis", () => {
     const { url, state } = moody();
     const cache = connected(url);
     await until(async () => (await resultOf(cache, "a")) === "miss");
-    cache.set("a", "1");
-    await until(async () => (await textOf(cache, "a")) === "1");
+    // What was slow for a moment is left alone for a second: it is set again.
+    await until(async () => {
+      cache.set("a", "1");
+      return (await textOf(cache, "a")) === "1";
+    });
 
     state.alive = false;
     const asked = state.asked;
-    const [worst, all] = await longestOf(cache, 500);
+    const { worst, all, promised } = await manyOf(cache, 500);
     expect(worst).toBeGreaterThan(40);
-    expect(worst).toBeLessThan(90);
-    expect(all).toBeLessThan(400);
-    expect(state.asked).toBe(asked + 1);
+    expect(worst).toBeLessThan(promised(90));
+    expect(all).toBeLessThan(promised(400));
+    // Once a second, and once more where the machine took longer than that.
+    expect(state.asked).toBeGreaterThan(asked);
+    expect(state.asked).toBeLessThanOrEqual(asked + 1 + Math.floor(all / 1_000));
 
     state.alive = true;
-    await until(async () => (await textOf(cache, "a")) === "1", 4_000);
+    await until(async () => (await textOf(cache, "a")) === "1");
   });
 });
 
@@ -176,9 +175,11 @@ describe.skipIf(!redisUrl)("in Redis", () => {
     await until(async () => (await resultOf(one, name)) === "miss");
     await until(async () => (await resultOf(two, name)) === "miss");
     const text = JSON.stringify({ text: 'é😀"\n', big: "x".repeat(100_000) });
-    one.set(name, text);
-    await until(async () => (await textOf(two, name)) === text);
-    await until(async () => (await resultOf(two, name)) === "miss", 2_000);
+    await until(async () => {
+      one.set(name, text);
+      return (await textOf(two, name)) === text;
+    });
+    await until(async () => (await resultOf(two, name)) === "miss");
   });
 
   test("closed, it is not there", async () => {

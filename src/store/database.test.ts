@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { SluiceError } from "../errors.ts";
+import { stopwatch } from "../testing.ts";
 import { type Database, openEmbedded, openPostgres } from "./database.ts";
 import { openScratch, testDatabases } from "./testing.ts";
 
@@ -125,13 +126,16 @@ describe("the embedded database", () => {
   });
 
   test("a kill as soon as the half-made folder appears", async () => {
-    const path = newPath();
-    const child = inChild(path, `say("open"); await Bun.sleep(60_000);`);
-    while (!existsSync(`${path}.tmp`) && !existsSync(path)) await Bun.sleep(1);
-    child.kill("SIGKILL");
-    await child.exited;
+    let path = "";
+    // Until it is seen in time: a busy machine may look when the folder is whole already.
+    do {
+      path = newPath();
+      const child = inChild(path, `say("open"); await Bun.sleep(60_000);`);
+      while (!existsSync(`${path}.tmp`) && !existsSync(path)) await Bun.sleep(1);
+      child.kill("SIGKILL");
+      await child.exited;
+    } while (existsSync(path));
     expect(existsSync(`${path}.tmp`)).toBe(true);
-    expect(existsSync(path)).toBe(false);
     const database = await openEmbedded(path);
     expect(await answers(database)).toBe(true);
     await database.close();
@@ -197,9 +201,9 @@ describe("a database that does not answer", () => {
   test("because it accepts and says nothing: the ping ends by its deadline", async () => {
     const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     const database = openPostgres(`postgres://u:hunter2@127.0.0.1:${silent.port}/d`);
-    const started = performance.now();
+    const watch = stopwatch();
     const error = await refusal(database.ping(150));
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(watch.ms()).toBeLessThan(watch.promised(2_000));
     expect(error.code).toBe("database_unreachable");
     expect(error.message).toContain("150 ms");
     expect(error.message + error.fix).not.toContain("hunter2");

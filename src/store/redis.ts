@@ -9,13 +9,13 @@ import type { Log } from "../log.ts";
 const COMMAND_MS = 50;
 
 /** A connection whose commands fail when Redis is away, and after 50 ms when it is slow. */
-export function quickRedis(url: string, log: Log): Redis {
+export function quickRedis(url: string, log: Log, commandMs = COMMAND_MS): Redis {
   const redis = new Redis(url, {
     lazyConnect: true,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 2_000,
-    commandTimeout: COMMAND_MS,
+    commandTimeout: commandMs,
     retryStrategy: (tries: number) => Math.min(tries * 200, 5_000),
   });
   let troubled = false;

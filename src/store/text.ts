@@ -2,6 +2,7 @@
  * SQL as text with $1, $2 … as drizzle has it, for statements that also run within a transaction.
  */
 import { type SQL, sql } from "drizzle-orm";
+import type { Whole } from "./whole.ts";
 
 /** The statement with these parameters; arrays stay arrays. */
 export function bound(text: string, params: readonly unknown[]): SQL {
@@ -22,4 +23,4 @@ export const textsOf = (texts: readonly string[]): string => {
 };
 
 /** Numbers as the text of an array, NaN and the infinities too. */
-export const numbersOf = (numbers: readonly number[]): string => `{${numbers.join(",")}}`;
+export const numbersOf = (numbers: readonly Whole[]): string => `{${numbers.join(",")}}`;

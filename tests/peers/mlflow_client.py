@@ -75,6 +75,10 @@ def runs():
         mlflow.log_metrics({f"m{i}": i / 7 for i in range(50)})
         for step in range(5):
             mlflow.log_metric("loss", 1 / (step + 1), step=step)
+        # As large as steps become, and neighbours of which no double tells apart.
+        exact = [time.time_ns() + i for i in range(3)] + [2**63 - 1]
+        for step in exact:
+            client.log_metric(parent.info.run_id, "exact", 1, timestamp=step, step=step)
         mlflow.log_metric("bad", float("nan"))
         mlflow.log_metric("large", float("inf"))
         mlflow.set_tags({"note": "ü", "empty": ""})
@@ -91,6 +95,8 @@ def runs():
     assert [one.dataset.name for one in run.inputs.dataset_inputs] == ["two rows"]
     history = client.get_metric_history(parent.info.run_id, "loss")
     assert [(one.step, one.value) for one in history] == [(i, 1 / (i + 1)) for i in range(5)]
+    history = client.get_metric_history(parent.info.run_id, "exact")
+    assert [(one.step, one.timestamp) for one in history] == [(step, step) for step in exact]
     refused("INVALID_PARAMETER_VALUE", client.log_param, parent.info.run_id, "rate", 0.2)
     refused("RESOURCE_DOES_NOT_EXIST", client.get_run, "0" * 32)
     found = mlflow.search_runs(
@@ -121,7 +127,10 @@ def artifacts():
         mlflow.log_dict({"a": [1]}, "notes/a.json")
         mlflow.log_table({"x": [1, 2]}, "table.json")
         mlflow.log_image(np.zeros((4, 4, 3), dtype=np.uint8), "pictures/black.png")
-        mlflow.log_image(np.zeros((4, 4), dtype=np.uint8), key="grey", step=2)
+        # Clients before 3.0 put steps behind a %, as in an escape.
+        steps = [2, *range(20, 25), 230]
+        for step in steps:
+            mlflow.log_image(np.zeros((4, 4), dtype=np.uint8), key="grey", step=step)
         figure = Figure()
         figure.subplots().plot([1, 2, 3])
         mlflow.log_figure(figure, "pictures/line.svg")
@@ -131,6 +140,13 @@ def artifacts():
         ]
         inside = {one.path: one.file_size for one in client.list_artifacts(id, "files")}
         assert inside == {"files/a.bin": 3_000_000, "files/deep": None}, inside
+        images = [one.path for one in client.list_artifacts(id, "images")]
+        for step in steps:
+            assert len([path for path in images if f"/grey+step+{step}+" in path]) == 2, images
+        got = mlflow.artifacts.download_artifacts(
+            run_id=id, artifact_path="images", dst_path=folder
+        )
+        assert sorted(f"images/{name}" for name in os.listdir(got)) == sorted(images)
         got = mlflow.artifacts.download_artifacts(run_id=id, artifact_path="files", dst_path=folder)
         for path in ("a.bin", "deep/b ü.txt"):
             with open(f"{got}/{path}", "rb") as one, open(f"{folder}/in/{path}", "rb") as other:

@@ -3,7 +3,6 @@
  * below it.
  */
 import type { TableFile } from "../../models.ts";
-import type { MetricPoint } from "../../registry/metrics.ts";
 import { PARENT_RUN } from "../../registry/run-list.ts";
 import type { Tracking } from "../../registry/tracking.ts";
 import type { Versions } from "../../registry/versions.ts";
@@ -13,7 +12,7 @@ import type { Orm } from "../../store/database.ts";
 import type { TableCheck } from "../../table/checks.ts";
 import { type Instant, iso } from "../../types.ts";
 import { logTraining, registerMade } from "../made.ts";
-import { roundPoints, wholePoints } from "../points.ts";
+import { type FoundPoint, roundPoints, wholePoints } from "../points.ts";
 import { type Recorded, recordRun, TRAINING_ARTIFACT } from "../record.ts";
 import { jsonFile, plotFiles, textFile } from "../run-files.ts";
 import { tableInputs } from "./inputs.ts";
@@ -39,6 +38,8 @@ export interface TableRecording {
   readonly parts: readonly PartHead[];
   readonly checks: readonly TableCheck[];
   readonly pipelineRunId: string;
+  /** When its work began, and when that had ended. */
+  readonly startedAt: Instant;
   readonly at: Instant;
   /** Throws within the registering transaction when the pipeline run's lease was lost. */
   readonly guard: (tx: Orm) => Promise<void>;
@@ -51,17 +52,17 @@ interface Stores {
 
 /** Records a training that was not skipped: run, datasets, figures, files, trials, the version. */
 export async function recordTable(
-  { model, trained, artifact, parts, checks, pipelineRunId, at, guard }: TableRecording,
+  { model, trained, artifact, parts, checks, pipelineRunId, startedAt, at, guard }: TableRecording,
   { tracking, versions }: Stores,
 ): Promise<Recorded> {
   const { facts, params, report } = trained;
   const name = `${model.name} ${iso(at)}`;
-  const about = { model: model.name, name, pipelineRunId };
-  return recordRun(about, tracking, async ({ experimentId, runId }) => {
+  const begun = { model: model.name, name, pipelineRunId, startedAt };
+  return recordRun(begun, tracking, async ({ experimentId, runId }) => {
     const told = { ...report, about: { ...report.about, run: runId, made_at: iso(at) } };
     const made = {
       ...{ runId, artifact, at, params, summary: report.summary },
-      datasetDigest: facts.dataset_digest,
+      ...{ type: facts.task, datasetDigest: facts.dataset_digest },
       points: tablePoints(trained),
       inputs: tableInputs(model, trained, parts, at),
       files: [
@@ -78,8 +79,9 @@ export async function recordTable(
 }
 
 /** Figures of the whole, the validation loss of each trainer, and the trees' by round. */
-const tablePoints = ({ report, parity, tried }: Trained): MetricPoint[] => [
-  ...wholePoints({ ...report.metrics, parity_max_difference: parity.maxDifference }),
+const tablePoints = ({ report, parity, tried }: Trained): FoundPoint[] => [
+  ...wholePoints(report.metrics, "test"),
+  ...wholePoints({ parity_max_difference: parity.maxDifference }),
   ...wholePoints(
     Object.fromEntries(
       Object.entries(tried).map(([name, loss]) => [`${name}_validation_loss`, loss]),

@@ -99,6 +99,9 @@ async function train(
   // A crash may have come between the version and the end of this step.
   const made = await recordedBefore(model.name, run.id, deps);
   if (made !== null) return made;
+  // The exchange's time may not be known yet, and a table does not need it.
+  const now = () => deps.clock.now() || Date.now();
+  const startedAt = now();
   const { heads, files } = rowsToSend(await deps.imports.parts(model));
   const checks = (context.results["check"]?.["checks"] ?? []) as TableCheck[];
   const held = await deps.promotion.champion(model.name);
@@ -130,8 +133,8 @@ async function train(
       parts: heads,
       checks,
       pipelineRunId: run.id,
-      // The exchange's time may not be known yet, and a table does not need it.
-      at: deps.clock.now() || Date.now(),
+      startedAt,
+      at: now(),
       guard,
     },
     deps,

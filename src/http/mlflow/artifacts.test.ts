@@ -313,16 +313,51 @@ describe.each(testDatabases())("files over the MLflow protocol on $name", (on) =
     expect(body.message).toContain(sha256("lost"));
   });
 
-  test("a name with signs that could be escapes is kept as it is", async () => {
+  test("an image of an older client has the name that newer ones give, and is found by both", async () => {
     const { id, root } = await open.newRun();
-    const name = "grey%step%2%timestamp%1795735428379%g3dd1e20.png";
-    expect(await open.put(`${root}/images/${encodeURIComponent(name)}`, "x")).toEqual([200, {}]);
+    const uuid = "g3dd1e20-8c1e-4c39-a2f6-0f5b1c2d3e4f";
+    // 20 to 25 and others of these are escapes to who reads such a name: of a space, a `#` ….
+    const steps = [0, 2, 20, 21, 22, 23, 24, 25, 26, 27, 230, 235, 239, 2_300, -23];
+    const names = steps.flatMap((step) =>
+      ["", "%compressed"].map(
+        (more) => `my grey.a-b_${step}%step%${step}%timestamp%1795%${uuid}${more}`,
+      ),
+    );
+    const kept = names.map((name) => `${name.replaceAll("%", "+")}.png`).sort();
+    for (const name of names) {
+      const at = `${root}/images/${encodeURIComponent(`${name}.png`)}`;
+      expect([name, await open.put(at, name)]).toEqual([name, [200, {}]]);
+    }
     const listed = await open.told(
       open.call("GET", `/api/2.0/mlflow/artifacts/list?run_id=${id}&path=images`),
     );
-    expect(listed[1].files).toEqual([{ path: `images/${name}`, is_dir: false, file_size: 1 }]);
-    const got = await open.call("GET", `${PROXY}/${root}/images/${encodeURIComponent(name)}`);
-    expect([got.status, await got.text()]).toEqual([200, "x"]);
+    const pathsOf = (files: { path: string }[]) => files.map(({ path }) => path).sort();
+    expect(pathsOf(listed[1].files)).toEqual(kept.map((name) => `images/${name}`));
+    expect(pathsOf(await open.list(`${root}/images`))).toEqual(kept);
+    for (const name of names) {
+      for (const asked of [name, name.replaceAll("%", "+")]) {
+        const at = `${root}/images/${encodeURIComponent(`${asked}.png`)}`;
+        expect(await open.textAt(`${PROXY}/${at}`)).toEqual([200, name]);
+      }
+    }
+  });
+
+  test("a name with escapes is kept as clients read it", async () => {
+    const { root } = await open.newRun();
+    for (const [sent, kept] of [
+      ["50% of a%20b.txt", "50% of a b.txt"],
+      ["100%.txt", "100%.txt"],
+      ["a%2520b%zz.txt", "a b%zz.txt"],
+      ["a%17b.txt", "a%17b.txt"],
+      ["%ff.txt", "%ff.txt"],
+    ] as const) {
+      expect(await open.put(`${root}/${encodeURIComponent(sent)}`, sent)).toEqual([200, {}]);
+      expect((await open.list(root)).map(({ path }: { path: string }) => path)).toContain(kept);
+      for (const asked of [sent, kept]) {
+        const at = `${PROXY}/${root}/${encodeURIComponent(asked)}`;
+        expect([asked, ...(await open.textAt(at))]).toEqual([asked, 200, sent]);
+      }
+    }
   });
 
   const HOSTILE = [
@@ -330,6 +365,28 @@ describe.each(testDatabases())("files over the MLflow protocol on $name", (on) =
     ...["a%23b", "a%2523b", "%2fetc/passwd", "%252fetc", "a%5cb", "..%5cb", "c:%2fx", "C:%5Cx"],
     ...["file:%2f%2f%2fetc/passwd", "http:%2f%2fhost/x", "x%2500y", "a%0ab"],
     `%${"25".repeat(14)}2e%${"25".repeat(14)}2e/x`,
+    // As the names of images, but for one thing.
+    ...["a%2523step%252523%25timestamp%25179%25g.png", "a%25step%2523x%25timestamp%25179%25g.png"],
+    ...[
+      "a%25step%2523%25timestamp%25%2523%25g.png",
+      "a%25step%2523%25timestamp%25179%25g%2523.png",
+    ],
+    ...[
+      "a%25step%2523%25timestamp%25179%25g.p%2523g",
+      "a%2523b%25step%252%25timestamp%25179%25g.png",
+    ],
+    ...[
+      "a%25step%2523%25timestamp%25179%25g.png/x",
+      "..%2f..%25step%2523%25timestamp%25179%25g.png",
+    ],
+    ...[
+      "..%252fa%25step%2523%25timestamp%25179%25g.png",
+      "%252e%252e/a%25step%2523%25timestamp%251%25g.p",
+    ],
+    ...[
+      "a%25step%2523%25timestamp%25179%25g.png%2500",
+      "a%5cb%25step%2523%25timestamp%25179%25g.png",
+    ],
   ];
   test.each(HOSTILE)("%s is no path", async (path) => {
     for (const [method, at] of [

@@ -62,6 +62,13 @@ export function faultOf(wrong: Wrong, members: unknown, source: string | null): 
   const written = source === null ? undefined : valueAt(exactly(source), wrong.keys);
   // A part of the address is no part of the JSON.
   const value = written ?? valueAt(members, wrong.keys);
+  if (what === "range") {
+    return invalidValue(
+      path,
+      value,
+      `It is no whole number of 64 bits (-2^63 to 2^63 - 1).${MORE}`,
+    );
+  }
   if (what === "nul") return invalidValue(path, value, "It holds a NUL character.");
   return invalidValue(path, value, ` Hint: Value was of type '${typeOf(value)}'.${MORE}`);
 }
@@ -109,6 +116,7 @@ function shown(value: unknown): string {
 
 function jsonOf(value: unknown): string {
   if (isWritten(value)) return value[WRITTEN];
+  if (typeof value === "bigint") return String(value);
   if (Array.isArray(value)) return `[${value.map(jsonOf).join(",")}]`;
   if (typeof value === "object" && value !== null) {
     const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -1,10 +1,11 @@
 /*
  * Experiments over the protocol.
  */
+import { decodings } from "../../registry/names.ts";
 import { badParameter } from "../../registry/refusal.ts";
 import { invalidValue } from "./errors.ts";
-import { list, message, needed, text } from "./message.ts";
-import { checkedKey, KEY_LIMIT, tagValue, within } from "./names.ts";
+import { needed, pairs, text } from "./message.ts";
+import { checkedKey, tagValue, within } from "./names.ts";
 import { type Rpc, rpc } from "./route.ts";
 import { experimentView } from "./views.ts";
 
@@ -14,13 +15,12 @@ const TAG_LIMIT = 5_000;
 
 const read = { method: "GET", role: "read" } as const;
 const write = { method: "POST", role: "track" } as const;
-const tag = message({ key: needed(text), value: text });
 
 export const experimentRpcs: readonly Rpc[] = [
   rpc({
     ...write,
     path: "experiments/create",
-    takes: { name: needed(text), artifact_location: text, tags: list(tag) },
+    takes: { name: needed(text), artifact_location: text, tags: pairs },
     answer: async ({ name, artifact_location, tags }, { mlflow }) => ({
       experiment_id: await mlflow.experiments.makeExperiment({
         name: experimentName(name, "name"),
@@ -114,8 +114,7 @@ function experimentName(name: string, path: string): string {
 }
 
 function checkedTag(key: string, value: string, path: string): [string, string] {
-  checkedKey(key, path);
-  return [within(key, KEY_LIMIT, path), within(tagValue(value), TAG_LIMIT, "value")];
+  return [checkedKey(key, path), within(tagValue(value), TAG_LIMIT, "value")];
 }
 
 /**
@@ -130,20 +129,8 @@ function locationOf(location: string): string {
   }
   const [path = "", ...query] = location.split("?");
   if (location.includes("#")) throw refuse("It has a fragment (#).");
-  if (query.some((part) => unescaped(part).includes(".."))) throw refuse("Its query holds '..'.");
+  if (query.flatMap(decodings).some((form) => form.includes("..")))
+    throw refuse("Its query holds '..'.");
   if (path.includes(";")) throw refuse("It has parameters (;).");
   return location;
-}
-
-/** The text without escapes, however often they were escaped themselves. */
-function unescaped(part: string): string {
-  let text = part;
-  for (let i = 0; i < 10; i++) {
-    const next = text.replace(/%([0-7][0-9a-f])/gi, (_, hex) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    );
-    if (next === text) break;
-    text = next;
-  }
-  return text;
 }

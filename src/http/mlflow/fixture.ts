@@ -48,7 +48,10 @@ const ODD_VALUES: readonly unknown[] = [
   ...[[], {}, [null], ["a"], [[]], [[[[]]]], { a: 1 }, { key: "a" }, [1, "a", null, {}], [{}, {}]],
 ];
 /** Numbers and texts that JSON can say and `JSON.stringify` cannot. */
-const ODD_JSON = ["1e999", "-1e999", "9223372036854775807", "-9223372036854775808", "9.0", "1E+2"];
+const ODD_JSON = [
+  ...["1e999", "-1e999", "9223372036854775807", "-9223372036854775808", "9.0", "1E+2", "1e18"],
+  ...["9223372036854775808", "-9223372036854775809", "9007199254740993", "1e25"],
+];
 
 /** What members of these names rightly are. */
 const RIGHT: Readonly<Record<string, readonly string[]>> = {
@@ -101,6 +104,7 @@ export function makeMadeUp(seed: number, known: Readonly<Known>): () => MadeUp {
       case "text":
         return rightText(name, depth);
       case "int64":
+        if (happens(0.05)) return { [RAW]: "1795735428379123457" };
         return happens(0.2) ? String(one(NUMBERS)) : one(NUMBERS);
       case "double":
         return one([0, 1, -2.5, 1e9, "3.5", "NaN", "-Infinity"]);

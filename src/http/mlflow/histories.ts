@@ -1,12 +1,12 @@
 /*
  * Histories of metrics over the protocol.
  */
-import type { HistoryPoint, RunPoint } from "../../registry/histories.ts";
+import type { RunPoint } from "../../registry/histories.ts";
 import { badParameter } from "../../registry/refusal.ts";
 import { invalidValue } from "./errors.ts";
-import { int64, list, needed, text } from "./message.ts";
+import { count, int64, list, needed, text } from "./message.ts";
 import { type Rpc, rpc } from "./route.ts";
-import { double64, some } from "./views.ts";
+import { pointView, some } from "./views.ts";
 
 const read = { method: "GET", role: "read" } as const;
 const BULK = "GetMetricHistoryBulk";
@@ -18,10 +18,10 @@ export const historyRpcs: readonly Rpc[] = [
   rpc({
     ...read,
     path: "metrics/get-history",
-    takes: { run_id: needed(text), metric_key: needed(text), max_results: int64, page_token: text },
+    takes: { run_id: needed(text), metric_key: needed(text), max_results: count, page_token: text },
     answer: async ({ run_id, metric_key: key, max_results, page_token }, { mlflow }) => {
       if (max_results !== undefined && (max_results <= 0 || max_results >= 2 ** 31)) {
-        throw invalidValue("max_results", max_results, "It must be at least 1.");
+        throw invalidValue("max_results", max_results, "It must be from 1 to 2^31 - 1.");
       }
       const limit = max_results ?? null;
       const { items, next } = await mlflow.runs.history(
@@ -39,7 +39,7 @@ export const historyRpcs: readonly Rpc[] = [
   rpc({
     ...read,
     path: "metrics/get-history-bulk",
-    takes: { run_id: list(text), metric_key: text, max_results: int64 },
+    takes: { run_id: list(text), metric_key: text, max_results: count },
     answer: async ({ run_id, metric_key, max_results = POINTS }, { mlflow }) => {
       assertRuns(run_id);
       if (!metric_key) throw badParameter(`${BULK} request must specify a metric_key.`);
@@ -56,7 +56,7 @@ export const historyRpcs: readonly Rpc[] = [
       metric_key: needed(text),
       start_step: int64,
       end_step: int64,
-      max_results: int64,
+      max_results: count,
     },
     answer: async (
       { run_ids, metric_key: key, start_step, end_step, max_results = STEPS },
@@ -97,10 +97,6 @@ function assertRuns(ids: readonly string[]): void {
     `${BULK} request cannot specify more than ${RUNS} run_ids. Received ${ids.length} run_ids.`,
   );
 }
-
-const pointView = (key: string, { value, timestamp, step }: HistoryPoint) => ({
-  ...{ key, value: double64(value), timestamp, step },
-});
 
 const runPointView = (key: string, point: RunPoint) => ({
   ...pointView(key, point),

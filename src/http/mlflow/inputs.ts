@@ -2,7 +2,7 @@
  * What runs read and made, over the protocol.
  */
 import { badParameter } from "../../registry/refusal.ts";
-import { int64, list, message, needed, text } from "./message.ts";
+import { int64, list, message, needed, pairs, text } from "./message.ts";
 import { checkedRunId, within } from "./names.ts";
 import { type Rpc, rpc } from "./route.ts";
 import { some } from "./views.ts";
@@ -21,7 +21,6 @@ const dataset = message({
   ...{ name: needed(text), digest: needed(text), source_type: needed(text) },
   ...{ source: needed(text), schema: text, profile: text },
 });
-const tag = message({ key: needed(text), value: text });
 
 const LOGGED_MODEL = ["artifact_path", "flavors", "utc_time_created", "run_id"];
 const HISTORY = "mlflow.log-model.history";
@@ -33,7 +32,7 @@ export const inputRpcs: readonly Rpc[] = [
     bodyLimit: INPUTS_LIMIT,
     takes: {
       run_id: needed(text),
-      datasets: list(message({ dataset: needed(dataset), tags: list(tag) })),
+      datasets: list(message({ dataset: needed(dataset), tags: pairs })),
       models: list(message({ model_id: needed(text) })),
     },
     answer: async ({ run_id, datasets, models }, { mlflow }) => {

@@ -6,9 +6,9 @@ import type { LoggedStatus } from "../../registry/logged.ts";
 import { badParameter } from "../../registry/refusal.ts";
 import type { Pair } from "../../registry/registered.ts";
 import { invalidValue } from "./errors.ts";
-import { bool, choice, list, message, needed, text } from "./message.ts";
+import { bool, choice, needed, pairs, text } from "./message.ts";
 import { loggedView } from "./model-views.ts";
-import { checkedKey, KEY_LIMIT, paramValue, tagValue, within } from "./names.ts";
+import { assertUnlike, checkedKey, paramValue, tagValue, within } from "./names.ts";
 import { type Rpc, rpc } from "./route.ts";
 import { drawnName } from "./run-names.ts";
 
@@ -21,7 +21,6 @@ const status = choice({
   ...{ LOGGED_MODEL_STATUS_UNSPECIFIED: 0, LOGGED_MODEL_PENDING: 1, LOGGED_MODEL_READY: 2 },
   LOGGED_MODEL_UPLOAD_FAILED: 3,
 });
-const pair = message({ key: needed(text), value: text });
 const model_id = needed(text);
 const one = "logged-models/{model_id}";
 
@@ -32,7 +31,7 @@ export const loggedRpcs: readonly Rpc[] = [
     path: "logged-models",
     takes: {
       ...{ experiment_id: needed(text), name: text, model_type: text, source_run_id: text },
-      ...{ params: list(pair), tags: list(pair) },
+      ...{ params: pairs, tags: pairs },
     },
     answer: async (model, { mlflow }) => {
       const { experiment_id, name, model_type, source_run_id, params, tags } = model;
@@ -81,7 +80,7 @@ export const loggedRpcs: readonly Rpc[] = [
     ...track,
     method: "PATCH",
     path: `${one}/tags`,
-    takes: { model_id, tags: list(pair) },
+    takes: { model_id, tags: pairs },
     answer: async ({ model_id, tags }, { mlflow }) => ({
       model: loggedView(await mlflow.logged.tagLogged(model_id, tagsOf(tags))),
     }),
@@ -100,7 +99,7 @@ export const loggedRpcs: readonly Rpc[] = [
     ...track,
     method: "POST",
     path: `${one}/params`,
-    takes: { model_id, params: list(pair) },
+    takes: { model_id, params: pairs },
     answer: async ({ model_id, params }, { mlflow }) => {
       await mlflow.logged.logParams(model_id, paramsOf(params));
       return {};
@@ -131,19 +130,14 @@ type Given = readonly { readonly key: string; readonly value: string | undefined
 
 const tagsOf = (tags: Given): Pair[] => [
   ...new Map(
-    tags.map(({ key, value }, i) => [keyOf(key, `tags[${i}].key`), tagValue(value)] as const),
+    tags.map(({ key, value }, i) => [checkedKey(key, `tags[${i}].key`), tagValue(value)] as const),
   ),
 ];
 
 function paramsOf(params: Given): Pair[] {
-  const pairs = params.map(
-    ({ key, value }, i) => [keyOf(key, `params[${i}].key`), paramValue(value)] as const,
+  const checked = params.map(
+    ({ key, value }, i) => [checkedKey(key, `params[${i}].key`), paramValue(value)] as const,
   );
-  const keys = pairs.map(([key]) => key);
-  const twice = [...new Set(keys.filter((key, i) => keys.indexOf(key) !== i))];
-  if (twice.length === 0) return pairs;
-  const names = twice.map((key) => `'${key}'`).join(", ");
-  throw badParameter(`Duplicate parameter keys have been submitted: [${names}].`);
+  assertUnlike(checked);
+  return checked;
 }
-
-const keyOf = (key: string, path: string): string => within(checkedKey(key, path), KEY_LIMIT, path);

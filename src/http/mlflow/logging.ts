@@ -3,9 +3,10 @@
  */
 import type { Point } from "../../registry/batch.ts";
 import { badParameter } from "../../registry/refusal.ts";
+import type { Whole } from "../../store/whole.ts";
 import { invalidValue } from "./errors.ts";
-import { double, int64, list, message, needed, text } from "./message.ts";
-import { checkedKey, checkedRunId, paramValue, tagValue } from "./names.ts";
+import { double, int64, list, message, needed, pairs, text } from "./message.ts";
+import { assertUnlike, checkedKey, checkedRunId, paramValue, tagValue } from "./names.ts";
 import { type Rpc, rpc } from "./route.ts";
 
 const write = { method: "POST", role: "track" } as const;
@@ -24,8 +25,8 @@ const metric = {
 interface Given {
   readonly key: string;
   readonly value: number;
-  readonly timestamp: number;
-  readonly step: number | undefined;
+  readonly timestamp: Whole;
+  readonly step: Whole | undefined;
   readonly model_id: string | undefined;
   readonly dataset_name: string | undefined;
   readonly dataset_digest: string | undefined;
@@ -84,8 +85,8 @@ export const loggingRpcs: readonly Rpc[] = [
     takes: {
       run_id: needed(text),
       metrics: list(message(metric)),
-      params: list(message({ key: needed(text), value: text })),
-      tags: list(message({ key: needed(text), value: text })),
+      params: pairs,
+      tags: pairs,
     },
     answer: async ({ run_id, metrics, params, tags }, { mlflow }) => {
       checkedRunId(run_id);
@@ -113,13 +114,4 @@ function atMost(what: string, many: number, limit: number): void {
     `A batch logging request can contain at most ${limit} ${what}. Got ${many} ${what}. Please ` +
       `split up ${what} across multiple requests and try again.`,
   );
-}
-
-function assertUnlike(params: readonly (readonly [string, string])[]): void {
-  const seen = new Set<string>();
-  const twice = new Set<string>();
-  for (const [key] of params) (seen.has(key) ? twice : seen).add(key);
-  if (twice.size === 0) return;
-  const keys = [...twice].map((key) => `'${key}'`).join(", ");
-  throw badParameter(`Duplicate parameter keys have been submitted: [${keys}].`);
 }

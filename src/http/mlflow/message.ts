@@ -3,10 +3,11 @@
  * own: numbers may be text, enumerations names or numbers, null and absent are the same, what is
  * not known is passed over. A field here is one such rule.
  */
+import { isWithin64, type Whole, wholeOf } from "../../store/whole.ts";
 
 /** What is wrong with a value, and where below the message. */
 export interface Wrong {
-  readonly [WRONG]: "missing" | "type" | "nul";
+  readonly [WRONG]: "missing" | "type" | "nul" | "range";
   /** From the message down to the value, in that order. */
   readonly keys: readonly (string | number)[];
 }
@@ -39,6 +40,7 @@ export type Message<F extends Fields> = {
 const MISSING: Wrong = { [WRONG]: "missing", keys: [] };
 const TYPE: Wrong = { [WRONG]: "type", keys: [] };
 const NUL: Wrong = { [WRONG]: "nul", keys: [] };
+const RANGE: Wrong = { [WRONG]: "range", keys: [] };
 
 export const isWrong = (value: unknown): value is Wrong =>
   typeof value === "object" && value !== null && WRONG in value;
@@ -63,12 +65,26 @@ export const text = optional("text", (value) => {
   return value.isWellFormed() ? value : value.toWellFormed();
 });
 
-const WHOLE = /^[+-]?\d{1,19}$/;
+const WHOLE = /^[+-]?\d{1,40}$/;
 
-/** A whole number, also as text; within 2^53, beyond which it would not be kept exactly. */
-export const int64 = optional("int64", (value) => {
-  const number = typeof value === "string" && WHOLE.test(value) ? Number(value) : value;
-  return Number.isSafeInteger(number) ? (number as number) + 0 : TYPE;
+/**
+ * A number beyond 2^53 is out of range here too, since it has lost digits: who has the text of its
+ * JSON reads that again by `exactJson`.
+ */
+function wholeIn(value: unknown): Whole | Wrong {
+  const whole = typeof value === "string" && WHOLE.test(value) ? wholeOf(value) : value;
+  if (typeof whole === "bigint") return isWithin64(whole) ? whole : RANGE;
+  if (!Number.isInteger(whole)) return TYPE;
+  return Number.isSafeInteger(whole) ? (whole as number) + 0 : RANGE;
+}
+
+/** A whole number of 64 bits, also as text. */
+export const int64 = optional("int64", wholeIn);
+
+/** How many; beyond 2^53, where no limit is, as near as a number comes. */
+export const count = optional("int64", (value) => {
+  const whole = wholeIn(value);
+  return typeof whole === "bigint" ? Number(whole) : whole;
 });
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
@@ -81,6 +97,7 @@ const SPECIAL = new Map([
 /** A number, also as text, also `"NaN"`, `"Infinity"` and `"-Infinity"`; true is 1. */
 export const double = optional("double", (value) => {
   if (typeof value === "boolean") return value ? 1 : 0;
+  if (typeof value === "bigint") return Number(value);
   if (typeof value === "number") return Number.isFinite(value) ? value : TYPE;
   if (typeof value !== "string") return TYPE;
   const special = SPECIAL.get(value);
@@ -146,6 +163,9 @@ export const needed = <T>(field: Field<T>): Field<Exclude<T, undefined>> => ({
     return field.read(value) as Exclude<T, undefined> | Wrong;
   },
 });
+
+/** Params and tags: keys that must be there, and values that need not. */
+export const pairs = list(message({ key: needed(text), value: text }));
 
 /** Whether a field takes several values, which an address has as one name several times. */
 export const isList = (field: Field<unknown>): boolean => field.item !== undefined;

@@ -5,7 +5,7 @@ import { aliasName } from "../../registry/names.ts";
 import { badParameter } from "../../registry/refusal.ts";
 import type { Pair } from "../../registry/registered.ts";
 import { invalidValue } from "./errors.ts";
-import { checkedKey, KEY_LIMIT, within } from "./names.ts";
+import { checkedKey, within } from "./names.ts";
 
 const NAME_LIMIT = 256;
 const TAG_LIMIT = 100_000;
@@ -40,7 +40,7 @@ export function checkedAlias(alias: string): string {
 
 /** A tag of a model or version; what is too long is refused. */
 export const registryTag = (key: string, value: string | undefined, path: string): Pair => [
-  within(checkedKey(key, path), KEY_LIMIT, path),
+  checkedKey(key, path),
   within(value ?? "", TAG_LIMIT, "value"),
 ];
 

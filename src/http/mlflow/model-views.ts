@@ -3,7 +3,7 @@
  */
 import type { LoggedData } from "../../registry/search/logged-data.ts";
 import type { RegisteredData, VersionData } from "../../registry/search/model-data.ts";
-import { double64, some, tagViews } from "./views.ts";
+import { pointView, some } from "./views.ts";
 
 /** A version: its number is text, and its description is there: clients take none for another. */
 export const versionView = ({ row, tags, aliases }: VersionData) => ({
@@ -20,7 +20,7 @@ export const versionView = ({ row, tags, aliases }: VersionData) => ({
   status: row.status,
   status_message: row.statusMessage ?? undefined,
   model_id: row.modelId ?? undefined,
-  tags: tagViews(tags),
+  tags: some(tags),
   aliases: some(aliases),
 });
 
@@ -31,7 +31,7 @@ export const registeredView = ({ row, tags, aliases, latest }: RegisteredData) =
   last_updated_timestamp: row.lastUpdatedTime,
   description: row.description ?? undefined,
   latest_versions: some(latest.map(versionView)),
-  tags: tagViews(tags),
+  tags: some(tags),
   aliases: some(aliases.map(({ alias, version }) => ({ alias, version: String(version) }))),
 });
 
@@ -48,7 +48,7 @@ export const loggedView = ({ row, params, tags, metrics, registrations }: Logged
     model_type: row.modelType ?? undefined,
     source_run_id: row.sourceRunId ?? undefined,
     status_message: row.statusMessage ?? undefined,
-    tags: tagViews(tags),
+    tags: some(tags),
     registrations: some(
       registrations.map(({ name, version }) => ({ name, version: String(version) })),
     ),
@@ -56,12 +56,12 @@ export const loggedView = ({ row, params, tags, metrics, registrations }: Logged
   data: {
     params: some(params),
     metrics: some(
-      metrics.map(({ key, value, timestamp, step, runId, datasetName, datasetDigest }) => ({
-        ...{ key, value: double64(value), timestamp, step },
+      metrics.map((metric) => ({
+        ...pointView(metric.key, metric),
         model_id: row.modelId,
-        run_id: runId,
-        dataset_name: datasetName === "" ? undefined : datasetName,
-        dataset_digest: datasetDigest === "" ? undefined : datasetDigest,
+        run_id: metric.runId,
+        dataset_name: metric.datasetName || undefined,
+        dataset_digest: metric.datasetDigest || undefined,
       })),
     ),
   },

@@ -7,7 +7,7 @@ import { RUN_ID } from "../../registry/names.ts";
 import { badParameter } from "../../registry/refusal.ts";
 import { invalidValue } from "./errors.ts";
 
-export const KEY_LIMIT = 250;
+const KEY_LIMIT = 250;
 const PARAM_LIMIT = 6_000;
 const TAG_LIMIT = 8_000;
 
@@ -37,6 +37,16 @@ export function checkedKey(key: string, path: string): string {
     );
   }
   return within(key, KEY_LIMIT, path);
+}
+
+/** `invalid_parameter` (400) where params of one request share a key. */
+export function assertUnlike(params: readonly (readonly [key: string, value: string])[]): void {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const [key] of params) (seen.has(key) ? twice : seen).add(key);
+  if (twice.size === 0) return;
+  const keys = [...twice].map((key) => `'${key}'`).join(", ");
+  throw badParameter(`Duplicate parameter keys have been submitted: [${keys}].`);
 }
 
 /** Text of at most so many characters. */

@@ -116,6 +116,9 @@ function objectOf(fields: Fields): Json {
   };
 }
 
+/** The last number within 64 bits that JSON can have as a double. */
+const LAST = 2 ** 63 - 1_024;
+
 /** What a field accepts. Texts of numbers are accepted wherever numbers are. */
 function schemaOf(field: Field<unknown>, inAddress: boolean): Json {
   const { kind, names = [], fields = {}, item } = field;
@@ -123,7 +126,7 @@ function schemaOf(field: Field<unknown>, inAddress: boolean): Json {
     case "text":
       return { type: "string", ...(field.isNeeded ? { minLength: 1 } : {}) };
     case "int64":
-      return { type: "integer", minimum: -(2 ** 53) + 1, maximum: 2 ** 53 - 1 };
+      return { type: "integer", format: "int64", minimum: -LAST, maximum: LAST };
     case "double":
       return { oneOf: [{ type: "number" }, { enum: ["NaN", "Infinity", "-Infinity"] }] };
     case "bool":

@@ -4,7 +4,7 @@
 import { CHAMPION } from "../../registry/promotion.ts";
 import { badParameter, wrongState } from "../../registry/refusal.ts";
 import type { Leave } from "../../registry/registered.ts";
-import { list, message, needed, text } from "./message.ts";
+import { list, needed, pairs, text } from "./message.ts";
 import { registeredName, registryTag, registryTags } from "./model-names.ts";
 import { registeredView, versionView } from "./model-views.ts";
 import { within } from "./names.ts";
@@ -36,7 +36,7 @@ export const registeredRpcs: readonly Rpc[] = [
     takes: {
       name: needed(text),
       description: text,
-      tags: list(message({ key: needed(text), value: text })),
+      tags: pairs,
     },
     answer: async ({ name, description, tags }, { mlflow }) => ({
       registered_model: registeredView(

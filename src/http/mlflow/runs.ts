@@ -5,7 +5,7 @@
 import { RUN_NAME, unknownRun } from "../../registry/batch.ts";
 import { DEFAULT_EXPERIMENT, experimentId } from "../../registry/experiments.ts";
 import { badParameter } from "../../registry/refusal.ts";
-import { choice, int64, list, message, needed, text } from "./message.ts";
+import { choice, int64, needed, pairs, text } from "./message.ts";
 import { checkedKey, tagValue } from "./names.ts";
 import { type Rpc, rpc } from "./route.ts";
 import { drawnName } from "./run-names.ts";
@@ -24,23 +24,23 @@ export const runRpcs: readonly Rpc[] = [
       user_id: text,
       run_name: text,
       start_time: int64,
-      tags: list(message({ key: needed(text), value: text })),
+      tags: pairs,
     },
     answer: async ({ experiment_id, user_id = "", run_name, start_time, tags }, call) => {
       const { mlflow, services } = call;
-      const pairs = new Map(
+      const tagged = new Map(
         tags.map(({ key, value }, i) => [checkedKey(key, `tags[${i}].key`), tagValue(value)]),
       );
       const run = await mlflow.runs.start({
         experimentId: experimentId(experiment_id || DEFAULT_EXPERIMENT),
-        name: nameOf(run_name, pairs.get(RUN_NAME)),
+        name: nameOf(run_name, tagged.get(RUN_NAME)),
         userId: user_id,
         startTime: start_time ?? services.clock.now(),
-        tags: [...pairs],
+        tags: [...tagged],
         pipelineRunId: null,
       });
-      pairs.set(RUN_NAME, run.name);
-      const logged = [...pairs].map(([key, value]) => ({ key, value }));
+      tagged.set(RUN_NAME, run.name);
+      const logged = [...tagged].map(([key, value]) => ({ key, value }));
       return { run: { info: infoView(run), data: { tags: logged }, inputs: {} } };
     },
   }),

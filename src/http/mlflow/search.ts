@@ -1,7 +1,7 @@
 /*
  * Searches over the protocol.
  */
-import { bool, choice, int64, list, type Message, message, needed, text } from "./message.ts";
+import { bool, choice, count, list, type Message, message, needed, text } from "./message.ts";
 import { loggedView, registeredView, versionView } from "./model-views.ts";
 import { type Rpc, type RpcCall, rpc } from "./route.ts";
 import { experimentView, runView, some } from "./views.ts";
@@ -12,7 +12,7 @@ const MODELS = 100;
 const VERSIONS = 10_000;
 const LOGGED = 50;
 
-const paged = { filter: text, max_results: int64, page_token: text };
+const paged = { filter: text, max_results: count, page_token: text };
 const ordered = { ...paged, order_by: list(text) };
 const view = choice({ ACTIVE_ONLY: 1, DELETED_ONLY: 2, ALL: 3 });
 

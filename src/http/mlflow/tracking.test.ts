@@ -493,6 +493,29 @@ describe.each(testDatabases())("tracking over the MLflow protocol on $name", (on
       }
     });
 
+    test("of many points at one step some are given, the first and the last among them", async () => {
+      const run_id = await newRun();
+      const timesAt = async (count: number, step: number) => {
+        for (let from = 0; from < count; from += 1_000) {
+          const metrics = Array.from({ length: 1_000 }, (_, i) => ({
+            ...{ key: "m", value: 1, timestamp: from + i, step },
+          }));
+          await post("runs/log-batch", { run_id, metrics });
+        }
+        const query = { run_ids: run_id, metric_key: "m", max_results: "1" };
+        const steps = { start_step: `${step}`, end_step: `${step}` };
+        const told = await get("metrics/get-history-bulk-interval", { ...query, ...steps });
+        return told.metrics.map(({ timestamp }: { timestamp: number }) => timestamp);
+      };
+      expect(await timesAt(2_000, 0)).toEqual(Array.from({ length: 2_000 }, (_, i) => i));
+      const times = await timesAt(4_000, 1);
+      expect(times).toHaveLength(2_500);
+      expect([times[0], times.at(-1)]).toEqual([0, 3_999]);
+      const gaps = times.slice(1).map((time: number, i: number) => time - times[i]);
+      expect(Math.min(...gaps)).toBeGreaterThan(0);
+      expect(Math.max(...gaps)).toBeLessThanOrEqual(3);
+    });
+
     test("histories of several runs, whole and sampled", async () => {
       const runs = await Promise.all([newRun(), newRun()]);
       for (const [i, run_id] of runs.entries()) {
@@ -628,6 +651,20 @@ describe.each(testDatabases())("tracking over the MLflow protocol on $name", (on
       };
       expect((await refused("runs/log-inputs", { run_id, datasets: [long] }))[2]).toContain(
         "exceeds the maximum length of 36 characters",
+      );
+    });
+
+    test("datasets come in the order in which they were logged", async () => {
+      const run_id = await newRun();
+      const names = ["zebra", "ant", "Mole", "bee"];
+      const datasets = names.map((name) => ({
+        dataset: { name, digest: "1", source_type: "local", source: "{}" },
+      }));
+      await post("runs/log-inputs", { run_id, datasets });
+      await post("runs/log-inputs", { run_id, datasets });
+      const { dataset_inputs } = (await runOf(run_id)).inputs;
+      expect(dataset_inputs.map((one: (typeof datasets)[number]) => one.dataset.name)).toEqual(
+        names,
       );
     });
 

@@ -5,7 +5,7 @@
 
 import { nameOf } from "../../registry/paths.ts";
 import { badParameter } from "../../registry/refusal.ts";
-import { int64, list, message, needed, text } from "./message.ts";
+import { count, list, message, needed, text } from "./message.ts";
 import { type Rpc, rawRpc, rpc } from "./route.ts";
 
 const MPU = "/api/2.0/mlflow-artifacts/mpu";
@@ -40,7 +40,7 @@ const must = (name: string, value: string | undefined): string => {
 export const uploadRpcs: readonly Rpc[] = [
   rpc({
     ...{ ...track, path: `${MPU}/create/{folder+}` },
-    takes: { ...given, num_parts: int64 },
+    takes: { ...given, num_parts: count },
     answer: async ({ folder = "", path, num_parts = 0 }, { mlflow }) => {
       const { uploadId, urls } = await mlflow.uploads.begin(
         fileIn(folder, must("path", path)),
@@ -56,7 +56,7 @@ export const uploadRpcs: readonly Rpc[] = [
     ...{ ...track, path: `${MPU}/complete/{folder+}`, deadlineMs: FINISH_MS },
     takes: {
       ...given,
-      parts: list(message({ part_number: needed(int64), etag: needed(text), url: text })),
+      parts: list(message({ part_number: needed(count), etag: needed(text), url: text })),
     },
     answer: async ({ folder = "", path, upload_id, parts }, { mlflow }) => {
       const numbered = parts.map(({ part_number, etag }) => ({
@@ -88,7 +88,7 @@ export const uploadRpcs: readonly Rpc[] = [
   }),
   rpc({
     ...{ method: "POST", role: "read", path: "artifacts/presigned-download-url" },
-    takes: { run_id: needed(text), path: needed(text), expiration: int64 },
+    takes: { run_id: needed(text), path: needed(text), expiration: count },
     answer: async ({ run_id, path, expiration }, { mlflow }) => {
       assertLasting(expiration);
       const { url, size } = await mlflow.uploads.addressOfRun(run_id, path, expiration);
@@ -97,7 +97,7 @@ export const uploadRpcs: readonly Rpc[] = [
   }),
   rpc({
     ...{ ...track, path: "artifacts/presigned-upload-url" },
-    takes: { run_id: needed(text), path: needed(text), expiration: int64 },
+    takes: { run_id: needed(text), path: needed(text), expiration: count },
     answer: async ({ run_id, path, expiration }, { mlflow }) => {
       assertLasting(expiration);
       return mlflow.uploads.refuseSingle(run_id, path);

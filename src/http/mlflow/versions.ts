@@ -2,7 +2,7 @@
  * Versions of registered models over the protocol.
  */
 import { badParameter } from "../../registry/refusal.ts";
-import { bool, list, message, needed, text } from "./message.ts";
+import { bool, needed, pairs, text } from "./message.ts";
 import { registryTag, registryTags, versionNumber } from "./model-names.ts";
 import { versionView } from "./model-views.ts";
 import { within } from "./names.ts";
@@ -27,7 +27,7 @@ export const versionRpcs: readonly Rpc[] = [
     takes: {
       ...{ name: needed(text), source: needed(text), run_id: text, run_link: text },
       ...{ description: text, model_id: text },
-      tags: list(message({ key: needed(text), value: text })),
+      tags: pairs,
     },
     answer: async (wanted, { mlflow, actor }) => {
       const { name, source, run_id, run_link, description, model_id, tags } = wanted;

@@ -1,10 +1,11 @@
 /*
  * Rows as the protocol shows them. What is not set is left out, lists that are empty too.
  */
+import type { HistoryPoint } from "../../registry/histories.ts";
 import type { RunInfo } from "../../registry/run-life.ts";
 import type { ExperimentData } from "../../registry/search/experiments.ts";
-import type { KeyValue } from "../../registry/search/gather.ts";
 import type { RunData } from "../../registry/search/run-data.ts";
+import { jsonWhole } from "../../store/whole.ts";
 
 /** A number as JSON can have it: NaN and the infinities are text. */
 export const double64 = (value: number): number | string =>
@@ -14,7 +15,13 @@ export const double64 = (value: number): number | string =>
 export const some = <T>(items: readonly T[]): readonly T[] | undefined =>
   items.length === 0 ? undefined : items;
 
-export const tagViews = (tags: readonly KeyValue[]) => some(tags);
+/** A point of a metric. */
+export const pointView = (key: string, { value, timestamp, step }: HistoryPoint) => ({
+  key,
+  value: double64(value),
+  timestamp: jsonWhole(timestamp),
+  step: jsonWhole(step),
+});
 
 export const experimentView = ({ row, tags }: ExperimentData) => ({
   experiment_id: String(row.experimentId),
@@ -23,7 +30,7 @@ export const experimentView = ({ row, tags }: ExperimentData) => ({
   lifecycle_stage: row.lifecycleStage,
   creation_time: row.creationTime,
   last_update_time: row.lastUpdateTime,
-  tags: tagViews(tags),
+  tags: some(tags),
 });
 
 export const infoView = (row: RunInfo) => ({
@@ -33,8 +40,8 @@ export const infoView = (row: RunInfo) => ({
   experiment_id: String(row.experimentId),
   user_id: row.userId,
   status: row.status,
-  start_time: row.startTime,
-  end_time: row.endTime ?? undefined,
+  start_time: jsonWhole(row.startTime),
+  end_time: row.endTime === null ? undefined : jsonWhole(row.endTime),
   artifact_uri: row.artifactUri,
   lifecycle_stage: row.lifecycleStage,
 });
@@ -43,18 +50,14 @@ export const infoView = (row: RunInfo) => ({
 export const runView = (run: RunData) => ({
   info: infoView(run.row),
   data: {
-    metrics: some(
-      run.metrics.map(({ key, value, timestamp, step }) => ({
-        ...{ key, value: double64(value), timestamp, step },
-      })),
-    ),
+    metrics: some(run.metrics.map((metric) => pointView(metric.key, metric))),
     params: some(run.params),
-    tags: tagViews(run.tags),
+    tags: some(run.tags),
   },
   inputs: {
     dataset_inputs: some(
       run.datasets.map(({ name, digest, sourceType, source, schema, profile, tags }) => ({
-        tags: tagViews(tags),
+        tags: some(tags),
         dataset: {
           ...{ name, digest, source_type: sourceType, source },
           schema: schema ?? undefined,
@@ -65,6 +68,8 @@ export const runView = (run: RunData) => ({
     model_inputs: some(run.inputModels.map(({ modelId }) => ({ model_id: modelId }))),
   },
   outputs: {
-    model_outputs: some(run.outputModels.map(({ modelId, step }) => ({ model_id: modelId, step }))),
+    model_outputs: some(
+      run.outputModels.map(({ modelId, step }) => ({ model_id: modelId, step: jsonWhole(step) })),
+    ),
   },
 });

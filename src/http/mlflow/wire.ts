@@ -5,11 +5,12 @@
  */
 
 import { badParameter } from "../../registry/refusal.ts";
+import { exactJson } from "../../store/whole.ts";
 import type { Arrival } from "../arrival.ts";
 import { readBytes } from "../body.ts";
 import { answerOf, type DispatchDeps } from "../dispatch.ts";
 import { faultOf, isMlflow, noEndpoint, noMethod } from "./errors.ts";
-import { type Fields, isList, isWrong, readMessage } from "./message.ts";
+import { type Fields, isList, isWrong, readMessage, wrongOf } from "./message.ts";
 import { addressesOf, type Rpc, type RpcCall } from "./route.ts";
 
 /** Answers a request of the protocol; null leaves it to others. */
@@ -99,8 +100,14 @@ export function makeWire(rpcs: readonly Rpc[], deps: DispatchDeps): Wire {
       const run =
         !run_id && run_uuid && Object.hasOwn(fields, "run_id") ? { run_id: run_uuid } : NONE;
       const isPlain = given === NONE && run === NONE;
-      const all = isPlain ? members : { ...members, ...run, ...given };
-      const read = readMessage(fields, all);
+      const complete = (of: Members) => (isPlain ? of : { ...of, ...run, ...given });
+      let all = complete(members);
+      let read = readMessage(fields, all);
+      // Rarely a number is so large that it has lost digits.
+      if (source !== null && isWrong(read) && wrongOf(read) === "range") {
+        all = complete(membersOf(source, exactJson));
+        read = readMessage(fields, all);
+      }
       if (isWrong(read)) throw faultOf(read, all, source);
       return read;
     }
@@ -187,11 +194,11 @@ const decoder = new TextDecoder();
 const EMPTY: Members = Object.freeze({});
 
 /** The members of a JSON object; none where the body is something else, as clients rely on. */
-function membersOf(source: string): Members {
+function membersOf(source: string, parse: (text: string) => unknown = JSON.parse): Members {
   try {
-    let value: unknown = JSON.parse(source);
+    let value = parse(source);
     // Old clients encode twice.
-    if (typeof value === "string") value = JSON.parse(value);
+    if (typeof value === "string") value = parse(value);
     return typeof value === "object" && value !== null && !Array.isArray(value)
       ? (value as Members)
       : EMPTY;

@@ -3,6 +3,7 @@
  * tensors may follow. Here is checked what can be without knowing the model.
  */
 import { type Fault, SluiceError } from "../../errors.ts";
+import { exactJson } from "../../store/whole.ts";
 import { jsonOfText, textOf } from "../body.ts";
 import { isObject, shown } from "../instances.ts";
 import { DATATYPES, type Datatype } from "./datatypes.ts";
@@ -74,9 +75,6 @@ export function makeRefusal(): Refusal {
   };
 }
 
-/** Whole numbers that a number of JavaScript may not hold; not the digits behind a point. */
-const LONG = /(?<![.\d])\d{16}/;
-
 /**
  * Reads a body; `header` is the Inference-Header-Content-Length, null without one. Throws
  * `invalid_inference`, `bad_json` or `bad_encoding` (400).
@@ -86,7 +84,8 @@ export function readInfer(body: Uint8Array, header: string | null): InferRequest
   const refusal = makeRefusal();
   const size = headerSize(body, header, refusal);
   refusal.throwIfAny();
-  const value = exactJson(body.subarray(0, size));
+  // Whole numbers past 2^53 come as bigint, so that none of them is rounded.
+  const value = jsonOfText(textOf(body.subarray(0, size)), exactJson);
   if (!isObject(value)) {
     refusal.add("", `expected an object with "inputs", not ${shown(value)}`);
     refusal.throwIfAny();
@@ -115,19 +114,6 @@ function headerSize(body: Uint8Array, header: string | null, refusal: Refusal): 
   const told = `expected a whole number up to the ${body.length} bytes of the body`;
   refusal.add("Inference-Header-Content-Length", `${told}, not ${shown(header)}`);
   return 0;
-}
-
-/** JSON in which whole numbers past 2^53 come as bigint, so that none of them is rounded. */
-function exactJson(bytes: Uint8Array): unknown {
-  const text = textOf(bytes);
-  if (!LONG.test(text)) return jsonOfText(text);
-  const revive = (_: string, found: unknown, context?: { readonly source?: string }): unknown =>
-    typeof found === "number" &&
-    !Number.isSafeInteger(found) &&
-    /^-?\d{16,20}$/.test(context?.source ?? "")
-      ? BigInt(context?.source ?? "")
-      : found;
-  return jsonOfText(text, revive as Parameters<typeof JSON.parse>[1]);
 }
 
 function inputsOf(request: Members, rest: Uint8Array | null, refusal: Refusal): SentTensor[] {

@@ -39,7 +39,7 @@ export interface Clause {
 /** More would keep the database planning for longer than it searches. */
 const CLAUSES = 60;
 
-/** The clauses of a filter, none of an empty one; `bad_search` (400) for what is no filter. */
+/** The clauses of a filter, none of an empty one; `invalid_parameter` (400) for what is no filter. */
 export function clausesOf(filter: string): Clause[] {
   const tokens = tokensOf(filter, "filter string");
   const clauses: Clause[] = [];

@@ -3,6 +3,7 @@
  * many rows cost more than their text.
  */
 import { type SQL, sql } from "drizzle-orm";
+import type { Whole } from "../../store/whole.ts";
 
 export interface KeyValue {
   readonly key: string;
@@ -51,8 +52,11 @@ export const columnar = (columns: readonly SQL[], from: SQL) => {
 };
 
 /** The columns; an array is empty where there are no items. */
-export const columnsIn = <Columns extends readonly unknown[]>(json: string): Columns =>
-  (JSON.parse(json) as unknown[]).map((column) => column ?? []) as readonly unknown[] as Columns;
+export const columnsIn = <Columns extends readonly unknown[]>(
+  json: string,
+  parse: (text: string) => unknown = JSON.parse,
+): Columns =>
+  (parse(json) as unknown[]).map((column) => column ?? []) as readonly unknown[] as Columns;
 
 /** A column of keys and values of rows called `t`; `pairsIn` reads it. */
 export const pairs = (from: SQL) =>
@@ -64,5 +68,5 @@ export function pairsIn(json: string): KeyValue[] {
 }
 
 /** JSON has no infinities: they come as text; NaN has a mark. */
-export const numberOf = (value: number | string, isNan: boolean): number =>
+export const numberOf = (value: Whole | string, isNan: boolean): number =>
   isNan ? Number.NaN : Number(value);

@@ -32,7 +32,7 @@ const WORD = /[\p{L}_][\p{L}\p{N}\p{M}_./:-]*/uy;
 const SIGN = /[<>!]=|[<>=(),]/y;
 const QUOTED = /(['"`])([\s\S]*?)\1/y;
 
-/** The tokens of a text in order; `bad_search` where one begins that there is none of. */
+/** The tokens of a text in order; `invalid_parameter` (400) where one begins that there is none of. */
 export function tokensOf(source: string, what: string): Token[] {
   // Half a character is none that a database could hold.
   const text = source.toWellFormed();

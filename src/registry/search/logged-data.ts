@@ -4,6 +4,7 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../store/database.ts";
 import { loggedModels } from "../../store/schema.ts";
+import { wholeOf } from "../../store/whole.ts";
 import { REMOVED } from "../version-rows.ts";
 import { textArray } from "./conditions.ts";
 import {
@@ -41,8 +42,8 @@ const columns = {
   params: pairs(sql`logged_model_params t where ${ofModel}`),
   tags: pairs(sql`logged_model_tags t where ${ofModel}`),
   metrics: items(
-    sql`json_build_array(t.key, t.value, t.is_nan, t.timestamp, t.step, t.run_id,
-      t.dataset_name, t.dataset_digest)`,
+    sql`json_build_array(t.key, t.value, t.is_nan, t.timestamp::text, t.step::text,
+      t.run_id, t.dataset_name, t.dataset_digest)`,
     sql`logged_model_metrics t where ${ofModel}`,
     sql`t.key collate "C", t.run_id, t.dataset_name, t.dataset_digest`,
   ),
@@ -53,7 +54,7 @@ const columns = {
   ),
 };
 
-type Point = readonly [string, number | string, boolean, number, number, string, string, string];
+type Point = readonly [string, number | string, boolean, string, string, string, string, string];
 
 /** The logged models of these ids, in their order; deleted ones too. */
 export const loggedData = (database: Database, ids: readonly string[]): Promise<LoggedData[]> =>
@@ -77,8 +78,8 @@ export const loggedData = (database: Database, ids: readonly string[]): Promise<
 const pointOf = ([key, value, isNan, timestamp, step, runId, name, digest]: Point) => ({
   key,
   value: numberOf(value, isNan),
-  timestamp,
-  step,
+  timestamp: wholeOf(timestamp),
+  step: wholeOf(step),
   runId,
   datasetName: name,
   datasetDigest: digest,

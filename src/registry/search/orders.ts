@@ -10,7 +10,7 @@ export interface Order {
   readonly descending: boolean;
 }
 
-/** One element of order_by; `bad_search` (400) for what is none. */
+/** One element of order_by; `invalid_parameter` (400) for what is none. */
 export function orderOf(text: string): Order {
   const [first, direction, ...rest] = tokensOf(text, "order_by");
   const name = nameOf(first);

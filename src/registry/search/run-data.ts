@@ -4,6 +4,7 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../store/database.ts";
 import { runs } from "../../store/schema.ts";
+import { exactJson, type Whole, wholeOf } from "../../store/whole.ts";
 import type { RunRow } from "../runs.ts";
 import { textArray } from "./conditions.ts";
 import {
@@ -23,8 +24,8 @@ import {
 export interface MetricData {
   readonly key: string;
   readonly value: number;
-  readonly timestamp: number;
-  readonly step: number;
+  readonly timestamp: Whole;
+  readonly step: Whole;
 }
 
 export interface DatasetData {
@@ -45,7 +46,7 @@ export interface RunData {
   readonly tags: readonly KeyValue[];
   readonly datasets: readonly DatasetData[];
   readonly inputModels: readonly { readonly modelId: string }[];
-  readonly outputModels: readonly { readonly modelId: string; readonly step: number }[];
+  readonly outputModels: readonly { readonly modelId: string; readonly step: Whole }[];
 }
 
 const columns = {
@@ -63,15 +64,15 @@ const columns = {
     sql`t.dataset_id`,
   ),
   models: items(
-    sql`json_build_array(t.direction, t.model_id, t.step)`,
+    sql`json_build_array(t.direction, t.model_id, t.step::text)`,
     sql`run_models t where t.run_id = runs.run_id`,
     sql`t.step, t.model_id collate "C"`,
   ),
 };
 
-type Points = readonly [string[], (number | string)[], boolean[], number[], number[]];
+type Points = readonly [string[], (Whole | string)[], boolean[], Whole[], Whole[]];
 type Dataset = Omit<DatasetData, "tags"> & { readonly tags: Readonly<Record<string, string>> };
-type Link = readonly [direction: string, modelId: string, step: number];
+type Link = readonly [direction: string, modelId: string, step: string];
 
 /** The runs of these ids, in their order; those that there are not are left out. */
 export const runData = (database: Database, ids: readonly string[]): Promise<RunData[]> =>
@@ -85,7 +86,7 @@ export const runData = (database: Database, ids: readonly string[]): Promise<Run
       const of = (wanted: string) =>
         linked
           .filter(([direction]) => direction === wanted)
-          .map(([, modelId, step]) => ({ modelId, step }));
+          .map(([, modelId, step]) => ({ modelId, step: wholeOf(step) }));
       return {
         row,
         metrics: pointsIn(metrics),
@@ -103,7 +104,11 @@ export const runData = (database: Database, ids: readonly string[]): Promise<Run
   });
 
 function pointsIn(json: string): MetricData[] {
-  const [keys, values, nans, timestamps, steps] = columnsIn<Points>(json);
+  const points = columnsIn<Points>(json);
+  const [keys, values, nans, timestamps, steps] =
+    points[3].every(Number.isSafeInteger) && points[4].every(Number.isSafeInteger)
+      ? points
+      : columnsIn<Points>(json, exactJson);
   return keys.map((key, i) => ({
     key,
     value: numberOf(values[i]!, nans[i]!),

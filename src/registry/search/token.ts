@@ -3,6 +3,7 @@
  * it however many rows were added meanwhile. A token belongs to the query that it was given for.
  */
 import { createHash } from "node:crypto";
+import { isWholeText } from "../../store/whole.ts";
 import { badSearch } from "./fault.ts";
 import type { Kind } from "./fields.ts";
 
@@ -52,7 +53,7 @@ const malformed = () =>
 function isOf(kind: Kind, key: unknown): boolean {
   if (typeof key !== "string") return false;
   if (kind === "text") return !key.includes("\0") && key.isWellFormed();
-  if (kind === "int") return /^-?\d{1,18}$/.test(key);
+  if (kind === "int") return isWholeText(key);
   return /^-?(?:\d{1,330}(?:\.\d{1,330})?(?:e[+-]?\d{1,3})?|Infinity)$/.test(key);
 }
 

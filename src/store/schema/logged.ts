@@ -11,7 +11,7 @@ import {
   primaryKey,
   text,
 } from "drizzle-orm/pg-core";
-import { instant, ms } from "./columns.ts";
+import { instant, ms, whole } from "./columns.ts";
 import { experiments, runs } from "./tracking.ts";
 
 export const loggedModels = pgTable(
@@ -69,8 +69,8 @@ export const loggedModelMetrics = pgTable(
     key: text().notNull(),
     value: doublePrecision().notNull(),
     isNan: boolean("is_nan").notNull().default(false),
-    timestamp: ms("timestamp").notNull(),
-    step: ms("step").notNull().default(0),
+    timestamp: whole("timestamp").notNull(),
+    step: whole("step").notNull().default(0),
     datasetName: text("dataset_name").notNull().default(""),
     datasetDigest: text("dataset_digest").notNull().default(""),
   },
@@ -92,7 +92,7 @@ export const runModels = pgTable(
       .references(() => runs.runId, { onDelete: "cascade" }),
     modelId: text("model_id").notNull(),
     direction: text({ enum: ["input", "output"] }).notNull(),
-    step: ms("step").notNull().default(0),
+    step: whole("step").notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.runId, t.direction, t.modelId] })],
 );

@@ -14,7 +14,7 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
-import { identity, instant, ms } from "./columns.ts";
+import { identity, instant, ms, whole } from "./columns.ts";
 
 export const experiments = pgTable("experiments", {
   experimentId: identity("experiment_id").primaryKey(),
@@ -50,8 +50,8 @@ export const runs = pgTable(
     userId: text("user_id").notNull().default(""),
     status: text({ enum: ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"] }).notNull(),
     statusMessage: text("status_message"),
-    startTime: ms("start_time").notNull(),
-    endTime: ms("end_time"),
+    startTime: whole("start_time").notNull(),
+    endTime: whole("end_time"),
     artifactUri: text("artifact_uri").notNull(),
     lifecycleStage: text("lifecycle_stage", { enum: ["active", "deleted"] })
       .notNull()
@@ -104,8 +104,8 @@ export const metrics = pgTable(
     key: text().notNull(),
     value: doublePrecision().notNull(),
     isNan: boolean("is_nan").notNull().default(false),
-    timestamp: ms("timestamp").notNull(),
-    step: ms("step").notNull().default(0),
+    timestamp: whole("timestamp").notNull(),
+    step: whole("step").notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.runId, t.key, t.timestamp, t.step, t.value, t.isNan] })],
 );
@@ -118,8 +118,8 @@ export const latestMetrics = pgTable(
     key: text().notNull(),
     value: doublePrecision().notNull(),
     isNan: boolean("is_nan").notNull().default(false),
-    timestamp: ms("timestamp").notNull(),
-    step: ms("step").notNull().default(0),
+    timestamp: whole("timestamp").notNull(),
+    step: whole("step").notNull().default(0),
   },
   (t) => [
     primaryKey({ columns: [t.runId, t.key] }),
