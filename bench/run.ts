@@ -9,8 +9,9 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { simulatedExchange } from "../src/market/simulated.ts";
+import { until } from "../src/testing.ts";
 import { slotOf, UNIT_MS } from "../src/types.ts";
-import { type Served, serve, until } from "../tests/served.ts";
+import { type Served, serve } from "../tests/served.ts";
 
 const { values: options } = parseArgs({
   options: { exchange: { type: "string" }, database: { type: "string" } },

@@ -10,8 +10,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Known, prepare } from "../src/http/mlflow/fixture.ts";
 import { simulatedExchange } from "../src/market/simulated.ts";
+import { until } from "../src/testing.ts";
 import { slotOf, UNIT_MS } from "../src/types.ts";
-import { ADMIN_TOKEN, type Served, serve, until } from "../tests/served.ts";
+import { ADMIN_TOKEN, type Served, serve } from "../tests/served.ts";
 
 const root = join(import.meta.dir, "..");
 const { values: options } = parseArgs({

@@ -168,26 +168,22 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
   const runs = makePipelineRuns(database, clock);
   const forecasts = makeForecasts(database, clock);
   const imports = makeImports({ store: makeTableStore(database), clock });
-  const tracking = makeTracking({ database, objects, clock });
+  const stores = { database, objects, clock };
+  const tracking = makeTracking(stores);
   const check = (bytes: Uint8Array, name: string) => tryVersion(runtime, bytes, models.get(name));
-  const versions = makeVersions({
-    ...{ database, objects, clock },
-    check: (bytes, _, name) => check(bytes, name),
-  });
+  const versions = makeVersions({ ...stores, check: (bytes, _, name) => check(bytes, name) });
+  const tryOut = makeTryOut({ workFolder: workPath(config), cacheFolder: config.data });
+  /** Of a file from outside: what it does to a process is seen in another one first. */
+  const checkForeign = async (bytes: Uint8Array, _: unknown, name: string) => {
+    await tryOut(bytes);
+    await check(bytes, name);
+  };
   const onMoved = async (name: string) => {
     notices.publish(name);
     await champions.refresh(name);
   };
   const promotion = makePromotion({ database, clock, onMoved });
-  const tryOut = makeTryOut({ workFolder: workPath(config), cacheFolder: config.data });
-  const mlflow = makeMlflow({
-    ...{ database, objects, clock, onMoved },
-    // Whoever may log may register: what such a file does to a process is seen in another one.
-    check: async (bytes, _, name) => {
-      await tryOut(bytes);
-      await check(bytes, name);
-    },
-  });
+  const mlflow = makeMlflow({ ...stores, onMoved, check: checkForeign });
   const copies =
     config.s3 === null
       ? objects
@@ -292,7 +288,10 @@ export async function openServices(deps: ServiceDeps): Promise<Services> {
       tokens: makeTokens(database, clock),
       operations: makeOperations({
         ...{ models, steps, tableSteps },
-        register: makeForeign({ database, tracking, versions }),
+        register: makeForeign({
+          ...{ database, tracking },
+          versions: makeVersions({ ...stores, check: checkForeign }),
+        }),
         tryVersion: async ({ name, digest }) => check(await objects.get(digest), name),
         makeServable: mlflow.servable.makeServable,
       }),

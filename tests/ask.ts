@@ -17,15 +17,16 @@ import {
   runsAnswer,
   versionsAnswer,
 } from "../src/http/answers.ts";
+import { until } from "../src/testing.ts";
 import { type Instant, iso, slotOf } from "../src/types.ts";
-import { asJson, type Served, until } from "./served.ts";
+import { asJson, type Served } from "./served.ts";
 import { MODELS, type Story } from "./story.ts";
 
 /**
  * Trainings give way to everything else on the machine: a busy one takes a minute for what an idle
  * one does in a second.
  */
-const WAIT_MS = 180_000;
+const WAIT_MS = 300_000;
 
 export type Forecast = v.InferOutput<typeof forecastAnswer>;
 export type PipelineRun = v.InferOutput<typeof pipelineRunsAnswer>["items"][number];

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "../src/store/objects.ts";
+import { until } from "../src/testing.ts";
 import { iso, UNIT_MS } from "../src/types.ts";
 import {
   askForecast,
@@ -17,11 +18,11 @@ import {
   openSlot,
   type PipelineRun,
 } from "./ask.ts";
-import { run, type Served, until } from "./served.ts";
+import { run, type Served } from "./served.ts";
 import { hasServices, openStores, type StoreName, stores } from "./stores.ts";
 import { openStory, SMALL, type Story } from "./story.ts";
 
-const WAIT_MS = 180_000;
+const WAIT_MS = 600_000;
 const closing: (() => Promise<unknown>)[] = [];
 const told = [...stores()];
 afterAll(async () => {
@@ -129,5 +130,5 @@ describe.each(told.slice(-1))("a backup in the middle of a training on %s", (sto
     expect(await outcomeOf(there, id)).toEqual(wanted);
     expect((await askPipelineRuns(there, "btc")).items).toHaveLength(2);
     expect(await there.stop()).toBe(0);
-  }, 480_000);
+  }, 900_000);
 });

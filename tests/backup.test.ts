@@ -162,7 +162,7 @@ describe("a backup", () => {
       const what = `${wanted.size} answers the same, ${answered} asked meanwhile`;
       console.log(`${store}: ${what}; ${forecasts} forecasts, ${runs} runs, ${versions} versions`);
     },
-    480_000,
+    900_000,
   );
 
   test.if(hasServices)(
@@ -199,7 +199,7 @@ describe("a backup", () => {
         expect((await story.run("migrate", ...wrong)).code).toBe(2);
       }
     },
-    300_000,
+    600_000,
   );
 
   test(`of nothing, and to nowhere, leaves nothing behind ${only("embedded", "a server is there or not")}`, async () => {
@@ -220,7 +220,7 @@ describe("a backup", () => {
     writeFileSync(join(story.folder, "text.tar"), "no tar file".repeat(1_000));
     expect((await story.run("restore", "text.tar")).errors).toContain("is no whole backup");
     expect(readdirSync(story.folder).sort()).toEqual(["data", "models", "sluice.tar", "text.tar"]);
-  }, 300_000);
+  }, 600_000);
 });
 
 const counts = ({ tables, objects }: { tables: object; objects: number }) => ({ tables, objects });

@@ -20,8 +20,8 @@ interface Backend {
   isUp: boolean;
 }
 
-/** How long a check may take. */
-const CHECK_MS = 1_000;
+/** How long a check may take: one that is gone refuses at once, one that is slow is still up. */
+const CHECK_MS = 10_000;
 
 export function openBalancer(urls: readonly string[], everyMs: number): Balancer {
   const backends = urls.map((url): Backend => ({ url, isUp: false }));

@@ -6,8 +6,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { makeRandom } from "../src/learn/random.ts";
+import { LONG_MS, stopwatch, until } from "../src/testing.ts";
 import { askRuns, askVersions, ended } from "./ask.ts";
-import { asJson, type Launched, LONG_MS, promised, type Served, served, until } from "./served.ts";
+import { asJson, type Launched, type Served, served } from "./served.ts";
 import { slowly } from "./slowly.ts";
 import { only, stores } from "./stores.ts";
 import { openStory, type Story } from "./story.ts";
@@ -91,7 +92,7 @@ describe.each(stores())("cases on %s", (store) => {
     await until(async () => (await app.fetch("/v1/models")).ok, LONG_MS, "it has started");
     await learn("pay", { "pay.csv": csv() });
     expect((await app.fetch(PREDICT, asJson({ instances: [person(0)] }))).status).toBe(200);
-  }, 300_000);
+  }, 600_000);
   afterAll(() => story.close());
 
   const ask = async (path: string, init: RequestInit) => {
@@ -279,7 +280,7 @@ describe.each(stores())("cases on %s", (store) => {
       for (const path of ["/v1/models", "/v1/models/one/versions", "/v1/runs"]) {
         expect(await (await app.fetch(path)).text()).not.toMatch(/NaN|Infinity/);
       }
-    }, 300_000);
+    }, 600_000);
   });
 
   /** Asks every 20 ms from before the process listens, and holds each answer to the rule. */
@@ -329,7 +330,7 @@ describe.each(stores())("cases on %s", (store) => {
       const launched = story.launch();
       await fromTheStart(launched).end();
       app = await served(launched);
-    }, 300_000);
+    }, 600_000);
 
     test.if(store === "services")(
       `also where they take seconds to answer a new replica (V9) ${only("services", "a folder has no replicas")}`,
@@ -353,7 +354,7 @@ describe.each(stores())("cases on %s", (store) => {
           slowS3.stop();
         }
       },
-      300_000,
+      600_000,
     );
   });
 
@@ -394,9 +395,9 @@ describe.each(stores())("cases on %s", (store) => {
         }
       })();
       await until(() => outcomes.length > 10, LONG_MS, "requests are answered");
-      const begun = performance.now();
+      const stopping = stopwatch();
       expect(await app.stop()).toBe(0);
-      expect(performance.now() - begun).toBeLessThan(promised(10_000));
+      expect(stopping.ms()).toBeLessThan(stopping.promised(10_000));
       await Bun.sleep(200);
       over = true;
       await load;
@@ -404,8 +405,10 @@ describe.each(stores())("cases on %s", (store) => {
       expect(outcomes.filter((each) => each === "200").length).toBeGreaterThan(10);
       // Those that come as it stops listening, and that the kernel alone had, were never taken.
       const refused = new Set(["200", "503", "ConnectionRefused", "ECONNREFUSED"]);
-      expect(outcomes.filter((each) => !refused.has(each)).length).toBeLessThanOrEqual(3);
+      // Three of twenty a second: more where the process had to wait to take them.
+      const cut = outcomes.filter((each) => !refused.has(each)).length;
+      expect(cut).toBeLessThanOrEqual(stopping.promised(3));
       expect(new Set(outcomes).isSubsetOf(new Set([...refused, "ECONNRESET"]))).toBe(true);
-    }, 300_000);
+    }, 600_000);
   });
 });

@@ -7,9 +7,10 @@ import { join } from "node:path";
 import type * as v from "valibot";
 import type { doctorAnswer } from "../src/http/answers.ts";
 import { tableBytes } from "../src/serve/fixture.ts";
+import { LONG_MS, until } from "../src/testing.ts";
 import { move } from "./ask.ts";
 import { openOutside, register } from "./outside.ts";
-import { LONG_MS, run, until } from "./served.ts";
+import { run } from "./served.ts";
 import { openStores, stores } from "./stores.ts";
 
 const closings: (() => Promise<unknown>)[] = [];
@@ -45,5 +46,5 @@ describe.each(stores())("doctor on %s", (store) => {
     await app.stop();
     const after = await look();
     expect([after.code, after.failed.map(({ check }) => check)]).toEqual([1, ["artifact sum@1"]]);
-  }, 300_000);
+  }, 600_000);
 });

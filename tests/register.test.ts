@@ -7,12 +7,15 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:tes
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { usageOf } from "../src/flow/usage.ts";
 import {
   historyAnswer,
   modelAnswer,
   predictAnswer,
+  problemAnswer,
   registeredAnswer,
 } from "../src/http/answers.ts";
+import { greedyBytes } from "../src/onnx/fixtures.ts";
 import { foreignBytes } from "../src/serve/fixture.ts";
 import { type Gate, openGate } from "./gate.ts";
 import { type Outside, openOutside, predict } from "./outside.ts";
@@ -81,7 +84,7 @@ describe.each([...told])("a file from outside on %s", (store) => {
       ...[422, "no_forecast"],
     ]);
     expect(await app.stop()).toBe(0);
-  }, 300_000);
+  }, 600_000);
 
   test("that cannot be served is refused by name, and a name with a model file is kept", async () => {
     const app = await story.start();
@@ -98,7 +101,30 @@ describe.each([...told])("a file from outside on %s", (store) => {
     }
     expect((await app.fetch("/v1/models/sum")).status).toBe(404);
     expect(await app.stop()).toBe(0);
-  }, 300_000);
+  }, 600_000);
+});
+
+describe(`a file from outside ${only("embedded", "it is the process that is tried")}`, () => {
+  beforeEach(async () => {
+    story = openOutside(await openStores("embedded"));
+  });
+
+  test("that takes all memory does so in another process, and is refused", async () => {
+    const app = await story.start();
+    const answer = await app.fetch("/admin/models/greedy/versions", {
+      ...{ method: "POST", headers: { "content-type": "application/octet-stream" } },
+      body: greedyBytes(3) as Uint8Array<ArrayBuffer>,
+    });
+    const { code, detail } = v.parse(problemAnswer, await answer.json());
+    expect([answer.status, code]).toEqual([422, "onnx_refused"]);
+    expect(detail).toContain("takes more than 1500 MB of memory");
+    expect((await usageOf(app.pid))!.peakBytes).toBeLessThan(1e9);
+    expect((await app.fetch("/v1/models/greedy")).status).toBe(404);
+    // The next one is tried and served as ever.
+    expect(await register(fileOf(10))).toMatchObject({ version: 1, unchanged: false });
+    expect(await ask(app, "sum@1")).toEqual([1, 11]);
+    expect(await app.stop()).toBe(0);
+  }, 600_000);
 });
 
 const PYTHON = process.env["SLUICE_TEST_PYTHON"] ?? "";
@@ -185,7 +211,7 @@ describe.if(peers)(
         ),
       ).toBe(true);
       expect(await app.stop()).toBe(0);
-    }, 300_000);
+    }, 600_000);
   },
 );
 
@@ -219,5 +245,5 @@ describe.if(hasServices)(`with S3 away ${only("services", "a folder is always th
     gate.open();
     expect(await ask(app, "sum@3")).toEqual([3, 31]);
     expect(await app.stop()).toBe(0);
-  }, 300_000);
+  }, 600_000);
 });

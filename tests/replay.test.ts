@@ -6,9 +6,10 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { LONG_MS, stopwatch, until } from "../src/testing.ts";
 import { iso, slotOf, UNIT_MS } from "../src/types.ts";
 import { askCandles, askForecast, askForecasts, askModel, askPipelineRuns } from "./ask.ts";
-import { LONG_MS, type Served, serve, until } from "./served.ts";
+import { type Served, serve } from "./served.ts";
 import { only, stores } from "./stores.ts";
 import type { CandleView } from "./story.ts";
 
@@ -34,13 +35,14 @@ test.skipIf(!there)(
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "sluice-story-"));
     const replay = await startReplay();
+    const watch = stopwatch();
     try {
       const app = await serve({
         cwd: folder,
         env: { UPBIT_URL: replay.url, SLUICE_CLOCK: "exchange" },
       });
       const fed = feed(replay);
-      await app.ready(240_000);
+      await app.ready(600_000);
       expect(await fed).toBe(FAULTS.length);
       await settled(app, BEGIN);
       await expectForecasts(app, BEGIN);
@@ -51,7 +53,7 @@ test.skipIf(!there)(
             expect(await storedOf(app, name, BEGIN)).toEqual(truth(name, BEGIN));
           return true;
         },
-        300_000,
+        600_000,
         "every candle is that of the data",
         500,
       );
@@ -77,7 +79,8 @@ test.skipIf(!there)(
         expect((await askPipelineRuns(app, name)).items).toHaveLength(3);
       }
       const stats = await replay.stats();
-      expect(stats.peakPerSecond).toBeLessThanOrEqual(10);
+      // Counted where they arrive: those that waited for a busy machine come in one moment.
+      expect(stats.peakPerSecond).toBeLessThanOrEqual(watch.promised(10));
       expect(stats.withOrigin).toBe(0);
       expect(stats.withAuthorization).toBe(0);
       expect(await app.stop()).toBe(0);
@@ -86,7 +89,7 @@ test.skipIf(!there)(
       rmSync(folder, { recursive: true, force: true });
     }
   },
-  600_000,
+  1_200_000,
 );
 
 interface Stats {
@@ -143,7 +146,7 @@ async function settled(app: Served, slot: number): Promise<void> {
   };
   await until(
     async () => (await Promise.all(names.map(done))).every(Boolean),
-    240_000,
+    600_000,
     `every pipeline succeeded for ${iso(slot)}`,
   );
 }

@@ -3,6 +3,7 @@
  * what the one leaves undone when it is killed, the other finishes.
  */
 import { describe, expect, test } from "bun:test";
+import { LONG_MS, stopwatch, until } from "../src/testing.ts";
 import { iso, UNIT_MS } from "../src/types.ts";
 import {
   askForecast,
@@ -16,7 +17,7 @@ import {
   openSlot,
   settled,
 } from "./ask.ts";
-import { LONG_MS, type Served, until } from "./served.ts";
+import type { Served } from "./served.ts";
 import { hasServices, only, stores } from "./stores.ts";
 import { MODELS, openStory } from "./story.ts";
 
@@ -80,7 +81,9 @@ describe.if(hasServices)(`two replicas ${only("services", "a folder is not share
         await move(here, "btc", "promote", { version, force: true });
         expect((await askForecast(here, "btc")).model.version).toBe(version);
         const serves = async () => (await askForecast(there, "btc")).model.version === version;
-        await until(serves, VIEW_MS, `the other serves version ${version}`, 20);
+        const watch = stopwatch();
+        await until(serves, LONG_MS, `the other serves version ${version}`, 20);
+        expect(watch.ms()).toBeLessThan(watch.promised(VIEW_MS));
         expect(await askForecast(there, "btc")).toEqual(await askForecast(here, "btc"));
       }
 
@@ -105,7 +108,7 @@ describe.if(hasServices)(`two replicas ${only("services", "a folder is not share
     } finally {
       await story.close();
     }
-  }, 900_000);
+  }, 1_200_000);
 });
 
 describe.if(hasServices)(`roles ${only("services", "a folder is not shared")}`, () => {
@@ -144,7 +147,7 @@ describe.if(hasServices)(`roles ${only("services", "a folder is not shared")}`, 
     } finally {
       await story.close();
     }
-  }, 480_000);
+  }, 900_000);
 });
 
 /** The pipeline runs that a process has claimed, by its log. */
@@ -171,7 +174,7 @@ async function whoTrains(both: readonly Served[]) {
       }
       return found !== null;
     },
-    60_000,
+    LONG_MS,
     "one of them trains",
     10,
   );

@@ -4,19 +4,20 @@
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { LONG_MS, stopwatch, until } from "../src/testing.ts";
 import { move } from "./ask.ts";
 import { openBalancer } from "./balancer.ts";
 import { plus } from "./files.ts";
 import { steadily } from "./load.ts";
 import { openOutside, register } from "./outside.ts";
-import { asJson, LONG_MS, type Served, until } from "./served.ts";
+import { asJson, type Served } from "./served.ts";
 import { hasServices, only, openStores, stores } from "./stores.ts";
 
 const REPLICAS = 3;
 const PER_SECOND = 50;
 const CHECK_MS = 200;
 /** Seconds: many checks of the balancer, also on a busy machine. */
-const DRAIN = 3;
+const DRAIN = 5;
 const LONG_DRAIN = 120;
 
 stores();
@@ -60,7 +61,7 @@ test.concurrent.if(hasServices)(
       const restarted: Served[] = [];
       for (const [i, replica] of replicas.entries()) {
         await until(() => balancer.passed[i]! > PER_SECOND / 5, LONG_MS, `replica ${i} is asked`);
-        const begun = performance.now();
+        const watch = stopwatch();
         const stopped = replica.stop();
         await until(() => !balancer.isUp(i), LONG_MS, `replica ${i} is out`, 10);
         // It lives and answers whoever has not learned of it yet, on a connection that ends.
@@ -68,7 +69,9 @@ test.concurrent.if(hasServices)(
         expect([straggler.status, straggler.headers.get("connection")]).toEqual([200, "close"]);
         const passed = balancer.passed[i]!;
         expect(await stopped).toBe(0);
-        stops.push(performance.now() - begun);
+        // No longer than it drains: an idle connection of the balancer holds nothing up.
+        expect(watch.ms()).toBeLessThan(watch.promised(DRAIN * 1_000 + 2_000));
+        stops.push(watch.ms());
         expect(balancer.passed[i]).toBe(passed);
         const again = await start(i, LONG_DRAIN);
         restarted.push(again);
@@ -87,8 +90,6 @@ test.concurrent.if(hasServices)(
       );
       expect(failures).toEqual([]);
       expect(sent).toBeGreaterThan(PER_SECOND * DRAIN * REPLICAS);
-      // No longer than it drains: an idle connection of the balancer holds nothing up.
-      expect(Math.min(...stops)).toBeLessThan((DRAIN + 1) * 1_000);
 
       // Who does not want to wait for it interrupts.
       const begun = performance.now();
@@ -105,5 +106,5 @@ test.concurrent.if(hasServices)(
       await story.close();
     }
   },
-  480_000,
+  900_000,
 );

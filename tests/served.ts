@@ -3,9 +3,10 @@
  * none), started in a folder of its own, spoken to over HTTP and the command line only.
  */
 import { mkdtempSync, readFileSync } from "node:fs";
-import { availableParallelism, loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { guarded } from "../scripts/services/process.ts";
+import { LONG_MS, until } from "../src/testing.ts";
 
 /** What is run: the compiled binary where the test command made one, else the source. */
 export function command(): readonly string[] {
@@ -195,41 +196,4 @@ async function eachLine(
     for (const line of lines) onLine(line);
   }
   if (rest !== "") onLine(rest);
-}
-
-/** Longer than anything takes on a busy machine: only what hangs is ended by it. */
-export const LONG_MS = 120_000;
-
-/**
- * How long a test waits for what is promised within so many milliseconds: as long, or some times
- * as long where the machine is busy with more than it has cores for.
- */
-export function promised(ms: number): number {
-  const isBusy = (loadavg()[0] ?? 0) > 1.5 * availableParallelism();
-  return isBusy ? 5 * ms : ms;
-}
-
-/** Waits until the condition holds; throws, naming it, when it does not in time. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  timeoutMs: number,
-  what: string,
-  everyMs = 50,
-): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  let thrown: unknown = null;
-  for (;;) {
-    try {
-      if (await condition()) return;
-      thrown = null;
-    } catch (error) {
-      thrown = error;
-    }
-    if (Date.now() > deadline) {
-      throw new Error(
-        `${what}: not so after ${timeoutMs} ms${thrown === null ? "" : `: ${thrown}`}`,
-      );
-    }
-    await Bun.sleep(everyMs);
-  }
 }

@@ -10,7 +10,7 @@ import { startSchedule } from "../src/flow/schedule.ts";
 import { startWorker } from "../src/flow/worker.ts";
 import { silentLog } from "../src/log.ts";
 import { makePipelineRuns, type PipelineRuns } from "../src/store/pipeline-runs.ts";
-import { until } from "./served.ts";
+import { until } from "../src/testing.ts";
 import { type OpenDatabases, openDatabases } from "./shared.ts";
 import { stores } from "./stores.ts";
 
@@ -94,5 +94,5 @@ describe.each([...stores()])("fifty trainings at the same instant on %s", (store
     } finally {
       for (const { close } of replicas) await close();
     }
-  }, 180_000);
+  }, 600_000);
 });

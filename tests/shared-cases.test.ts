@@ -7,11 +7,12 @@ import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tableBytes } from "../src/serve/fixture.ts";
 import { sha256 } from "../src/store/objects.ts";
+import { LONG_MS, until } from "../src/testing.ts";
 import { type Instant, iso, UNIT_MS } from "../src/types.ts";
 import { askForecast, askForecasts, askPipelineRuns, ended, move, openSlot } from "./ask.ts";
 import { type Link, openLink } from "./faults/proxy.ts";
 import { openOutside, register } from "./outside.ts";
-import { asJson, type Served, until } from "./served.ts";
+import { asJson, type Served } from "./served.ts";
 import { openStores, stores } from "./stores.ts";
 import { MARKETS, openStory, RENT, SMALL } from "./story.ts";
 
@@ -34,8 +35,6 @@ async function linked(address: string): Promise<{ link: Link; url: string }> {
 }
 
 describe.each(told)("a cached answer on %s (R7)", (store) => {
-  /** How late a replica may be. */
-  const BOUND_MS = 10_000;
   const bytes = [1, 2, 3, 4].map((number) => tableBytes(number));
 
   /** Version n of `sum` answers 1 with 1 + n, under its own digest, whichever it is. */
@@ -57,7 +56,7 @@ describe.each(told)("a cached answer on %s (R7)", (store) => {
         const all = await Promise.all(apps.map(ask));
         return all.every((one) => one.version === version);
       },
-      BOUND_MS,
+      LONG_MS,
       `all answer with version ${version}`,
       20,
     );
@@ -83,7 +82,7 @@ describe.each(told)("a cached answer on %s (R7)", (store) => {
     await move(one, "sum", "promote", { version: 1 });
     await agree(apps, 1);
     for (const app of apps) {
-      await until(async () => (await ask(app)).cache === "hit", BOUND_MS, "it is cached", 20);
+      await until(async () => (await ask(app)).cache === "hit", LONG_MS, "it is cached", 20);
     }
     await move(one, "sum", "promote", { version: 2 });
     expect(await ask(one)).toEqual({ version: 2, cache: "miss" });
@@ -99,14 +98,14 @@ describe.each(told)("a cached answer on %s (R7)", (store) => {
       database.link.set("cut");
       await move(one, "sum", "promote", { version: 4 });
       expect((await ask(one)).version).toBe(4);
-      await until(async () => (await ageOf(last)) >= 2, BOUND_MS, "it tells its age");
+      await until(async () => (await ageOf(last)) >= 2, LONG_MS, "it tells its age");
       expect((await ask(last)).version).toBe(3);
       database.link.set("open");
       await agree(apps, 4);
-      await until(async () => (await ageOf(last)) < 2, BOUND_MS, "its view is young again");
+      await until(async () => (await ageOf(last)) < 2, LONG_MS, "its view is young again");
     }
     expect(await Promise.all(apps.map((app) => app.stop()))).toEqual(apps.map(() => 0));
-  }, 180_000);
+  }, 900_000);
 });
 
 /** Seconds since a replica saw where the aliases point. */
@@ -191,7 +190,7 @@ describe.each(told)("a second process on %s (R10)", (store) => {
     await next.ready();
     await expectAll(next);
     expect(await next.stop()).toBe(0);
-  }, 180_000);
+  }, 600_000);
 });
 
 describe.each(told)("forecasts and a kill on %s (T11)", (store) => {
@@ -203,7 +202,7 @@ describe.each(told)("forecasts and a kill on %s (T11)", (store) => {
         const { items } = await askPipelineRuns(app, "btc");
         return items.some((run) => run.slot === iso(slot) && run.status === "succeeded");
       },
-      180_000,
+      600_000,
       `a run of ${iso(slot)} succeeded`,
     );
 
@@ -262,5 +261,5 @@ describe.each(told)("forecasts and a kill on %s (T11)", (store) => {
     const { live } = await app.get<{ live: { n: number } }>("/v1/models/btc");
     expect(live.n).toBeGreaterThanOrEqual(FORECASTS - 1);
     expect(await app.stop()).toBe(0);
-  }, 300_000);
+  }, 600_000);
 });

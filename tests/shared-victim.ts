@@ -45,7 +45,8 @@ const register = async (name: string, bytes: Uint8Array, check = async () => {})
   const wanted = { pipeline: name, slot: clock.now(), kind: "retrain" as const };
   const { run } = await runs.request(wanted, ["train"]);
   await runs.claim(run.id, "victim");
-  const about = { model: name, name: "a training", pipelineRunId: run.id };
+  const of = { model: name, name: "a training", pipelineRunId: run.id };
+  const about = { ...of, startedAt: clock.now() };
   await recordRun(about, makeTracking(deps), ({ runId }) =>
     makeVersions({ ...deps, check }).register({ name, runId, bytes, signature: SIGNATURE }),
   );

@@ -5,8 +5,9 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { LONG_MS, stopwatch, until } from "../src/testing.ts";
 import { askReady, columnsOf, openSlot, refusal, settled } from "./ask.ts";
-import { ADMIN_TOKEN, LONG_MS, promised, type Served, served, until } from "./served.ts";
+import { ADMIN_TOKEN, type Served, served } from "./served.ts";
 import { only, type StoreName, stores } from "./stores.ts";
 import { MODELS, openExchange, openStory, type Story } from "./story.ts";
 
@@ -42,7 +43,7 @@ describe.each([...told])("on %s", (store) => {
         await stopUnderLoad(app, begin === "a full one");
       }
     }),
-    480_000,
+    900_000,
   );
 
   test(
@@ -68,7 +69,7 @@ describe.each([...told])("on %s", (store) => {
       await Bun.sleep(2_500);
       expect(lines("exchange_unreachable")).toHaveLength(1);
 
-      const exchange = openExchange(undefined, port);
+      const exchange = await reopened(port);
       try {
         await app.ready();
         await settled(app, openSlot(mine));
@@ -85,9 +86,20 @@ describe.each([...told])("on %s", (store) => {
       expect(app.errors()).toBe("");
       expect(await app.stop()).toBe(0);
     }),
-    480_000,
+    900_000,
   );
 });
+
+/** The exchange on its port again, which another process may have been lent meanwhile. */
+async function reopened(port: number): Promise<Story["exchange"]> {
+  let exchange: Story["exchange"] | undefined;
+  const open = () => {
+    exchange = openExchange(undefined, port);
+    return true;
+  };
+  await until(open, LONG_MS, `port ${port} is free`);
+  return exchange!;
+}
 
 describe(`a folder ${only("embedded", "servers are shared by many")}`, () => {
   test(
@@ -113,7 +125,7 @@ describe(`a folder ${only("embedded", "servers are shared by many")}`, () => {
       expect(JSON.stringify(second.log)).not.toContain(token);
       expect(await post(second, `Bearer ${token}`)).toBe(200);
     }),
-    300_000,
+    600_000,
   );
 });
 
@@ -145,7 +157,7 @@ describe("a wrong configuration ends it with 78", () => {
         await mine.close();
       }
     },
-    300_000,
+    600_000,
   );
 
   test("a model file", async () => {
@@ -170,7 +182,7 @@ describe("a wrong configuration ends it with 78", () => {
     } finally {
       await mine.close();
     }
-  }, 300_000);
+  }, 600_000);
 });
 
 /** Asks every 50 ms, from the first moment on, and holds each answer to the rule. */
@@ -233,16 +245,17 @@ async function stopUnderLoad(app: Served, dawdler: boolean): Promise<void> {
       }
     }
   });
-  await Bun.sleep(300);
+  await until(() => (outcomes.get("200") ?? 0) > 10, LONG_MS, "clients are answered", 10);
+  await Bun.sleep(200);
   // Clients that connect anew for each request must not keep those waiting who are connected.
-  expect((await app.fetch("/healthz", { signal: AbortSignal.timeout(8_000) })).status).toBe(200);
-  const begun = performance.now();
+  expect((await app.fetch("/healthz", { signal: AbortSignal.timeout(LONG_MS) })).status).toBe(200);
+  const stopping = stopwatch();
   const stopped = app.stop();
   await Bun.sleep(150);
   for (const each of late) each.finish();
   for (const each of late) expect(await each.answer).toStartWith("HTTP/1.1 200");
   expect(await stopped).toBe(0);
-  expect(performance.now() - begun).toBeLessThan(promised(10_000));
+  expect(stopping.ms()).toBeLessThan(stopping.promised(10_000));
   over = true;
   await Promise.all(clients);
   // A connection that the kernel had taken, but not yet the process, is reset when it stops
@@ -250,7 +263,6 @@ async function stopUnderLoad(app: Served, dawdler: boolean): Promise<void> {
   expect(outcomes.get("ECONNRESET") ?? 0).toBeLessThanOrEqual(clients.length);
   const allowed = new Set(["200", "503", "ConnectionRefused", "ECONNREFUSED", "ECONNRESET"]);
   expect([...outcomes.keys()].filter((outcome) => !allowed.has(outcome))).toEqual([]);
-  expect(outcomes.get("200")).toBeGreaterThan(10);
 }
 
 /** A prediction whose body is only half there. */

@@ -107,7 +107,7 @@ describe.each(stores())("a stream of rows on %s", (store) => {
     if ((await askModel(app, "flats")).champion?.version !== 1) {
       await move(app, "flats", "promote", { version: 1, force: true });
     }
-  }, 180_000);
+  }, 900_000);
   afterAll(() => story.close());
 
   test(`${ROWS} rows in the memory of a few, by one version`, async () => {

@@ -90,7 +90,7 @@ test.concurrent.each(stores())(
       await story.close();
     }
   },
-  480_000,
+  900_000,
 );
 
 const MANY = Number(process.env["SLUICE_TEST_SWAPS"] || 24);

@@ -132,4 +132,4 @@ test(`a program that is older than the database does not start, and says what to
   const backup = await run({ args: ["backup", "new.tar"], cwd: scratch, env });
   expect([backup.code, backup.errors]).toEqual([1, expect.stringContaining(sentence)]);
   expect(backup.errors).toContain("Run the newer version of Sluice");
-}, 300_000);
+}, 600_000);

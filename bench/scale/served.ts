@@ -2,8 +2,9 @@
  * What the compiled program does on a history: it starts, runs a pipeline, gives pages.
  */
 import type { SimulatedExchange } from "../../src/market/simulated.ts";
+import { until } from "../../src/testing.ts";
 import { UNIT_MS } from "../../src/types.ts";
-import { type Served, serve, until } from "../../tests/served.ts";
+import { type Served, serve } from "../../tests/served.ts";
 import { median } from "../serve/table.ts";
 import { MARKETS } from "./history.ts";
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until, WAIT_MS } from "../../src/testing.ts";
 import { findProgram, freePort, guarded, launch, untilReady } from "./process.ts";
 
 let folder = "";
@@ -25,11 +26,8 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** Waits for a pid to be gone; false when it is still there after two seconds. */
-async function goes(pid: number): Promise<boolean> {
-  for (let left = 100; left > 0 && isAlive(pid); left--) await Bun.sleep(20);
-  return !isAlive(pid);
-}
+/** Waits for a pid to be gone. */
+const goes = (pid: number) => until(() => !isAlive(pid), WAIT_MS, `${pid} has gone`, 20);
 
 describe("launch", () => {
   test("stop ends the process it started, and a second stop does nothing", async () => {
@@ -106,11 +104,10 @@ test.skipIf(Bun.which("setpriv") === null)("a killed parent takes its service al
   const pid = Number(new TextDecoder().decode(value));
   // Before setpriv has become the program, nobody has asked the kernel for anything yet.
   const program = () => Bun.file(`/proc/${pid}/comm`).text();
-  for (let left = 500; left > 0 && (await program()) !== "sleep\n"; left--) await Bun.sleep(10);
-  expect(await program()).toBe("sleep\n");
+  await until(async () => (await program()) === "sleep\n", WAIT_MS, "it is the program", 10);
   parent.kill("SIGKILL");
   await parent.exited;
-  expect(await goes(pid)).toBe(true);
+  await goes(pid);
 });
 
 test.skipIf(process.getuid?.() !== 0)("guarded runs as the user it is told", () => {

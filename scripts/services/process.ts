@@ -82,7 +82,7 @@ export async function untilReady(
   { name, log }: Launch,
   service: Running,
   probe: () => Promise<unknown>,
-  seconds = 30,
+  seconds = 120,
 ): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
   let last: unknown;

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packTar } from "modern-tar";
+import { until, WAIT_MS } from "../testing.ts";
 import { writeAside } from "./aside.ts";
 import { commandRunner, heldFolder, problemAnswer } from "./fixtures.ts";
 
@@ -73,16 +74,12 @@ test.each(["SIGINT", "SIGTERM"] as const)("%s leaves nothing of it behind", asyn
     { env: { PATH: process.env["PATH"] ?? "", ...held.environment }, stderr: "ignore" },
   );
   await asked;
-  await until(() => readdirSync(folder).length === 2);
+  await until(() => readdirSync(folder).length === 2, WAIT_MS, "it has begun to write", 10);
   child.kill(signal);
   expect(await child.exited).toBe(signal === "SIGINT" ? 130 : 143);
   expect(readdirSync(folder)).toEqual(["sluice.tar"]);
   await held.dispose();
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await Bun.sleep(10);
-}
 
 test("a file that cannot be written whole leaves what was there", async () => {
   async function* failing() {

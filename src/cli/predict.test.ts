@@ -5,6 +5,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import * as v from "valibot";
 import * as forms from "../http/answers.ts";
+import { stopwatch } from "../testing.ts";
 import { commandRunner, problemAnswer } from "./fixtures.ts";
 
 const { run, dispose } = commandRunner();
@@ -132,12 +133,12 @@ describe("forecast", () => {
     const none = problemAnswer(
       503,
       { code: "not_ready", detail: "Model btc has no champion yet." },
-      { "retry-after": "5" },
+      { "retry-after": "40" },
     );
-    const begun = performance.now();
+    const watch = stopwatch();
     const { code, said } = await run(["forecast", "btc"], { "GET /v1/models/btc/forecast": none });
     expect(code).toBe(1);
     expect(said).toContain("has no champion yet");
-    expect(performance.now() - begun).toBeLessThan(2_000);
+    expect(watch.ms()).toBeLessThan(30_000);
   });
 });

@@ -1,16 +1,15 @@
 /*
  * What runs without being asked: the schedule, the workers, and the second look at stored history.
  */
-import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Collector } from "../market/collect.ts";
 import { isMarket, type ModelFile } from "../models.ts";
 import type { Database } from "../store/database.ts";
-import type { PipelineRun, PipelineRuns } from "../store/pipeline-runs.ts";
+import type { PipelineRun } from "../store/pipeline-runs.ts";
 import { marketsOf } from "./control.ts";
 import { isDead } from "./holder.ts";
+import { removeLeftWork } from "./left.ts";
 import { type DailyQueue, openQueue } from "./queue.ts";
 import { endLeftTrainings } from "./record.ts";
 import { ORPHAN_MS, type RetentionJob } from "./retention.ts";
@@ -110,15 +109,6 @@ export async function startBackground(
       await queue.stop();
     },
   };
-}
-
-/** Removes work folders of runs that have ended: a killed process could not. */
-async function removeLeftWork(folder: string, runs: PipelineRuns): Promise<void> {
-  for (const id of await readdir(folder).catch(() => [])) {
-    const status = (await runs.run(id))?.status;
-    if (status === "queued" || status === "running") continue;
-    await rm(join(folder, id), { recursive: true, force: true });
-  }
 }
 
 const TIDY_LOOK_MS = 5_000;

@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 import type { Database } from "../store/database.ts";
 import { type Lease, makePipelineRuns, type PipelineRuns } from "../store/pipeline-runs.ts";
 import { testDatabases } from "../store/testing.ts";
+import { stopwatch } from "../testing.ts";
 import { executeRun, type PipelineStep, type StepContext, type StepOutcome } from "./pipeline.ts";
 
 const SLOT = Date.parse("2025-07-01T00:00:00Z");
@@ -252,7 +253,7 @@ describe.each(testDatabases())("a pipeline run on $name", ({ open }) => {
       const id = await request();
       const lease = await claim(id);
       const over = execute(id, lease, steps({ two: () => new Promise(() => {}) }, 40));
-      await Promise.race([over, Bun.sleep(1_500)]);
+      await over;
       expect((await ending(id)).status).toBe("failed");
     });
   });
@@ -331,9 +332,10 @@ describe.each(testDatabases())("a pipeline run on $name", ({ open }) => {
           throw passing(60);
         },
       });
-      const begun = performance.now();
+      const watch = stopwatch();
       await execute(id, await claim(id), list);
-      expect(performance.now() - begun).toBeLessThan(5_000);
+      // The pause is of a minute.
+      expect(watch.ms()).toBeLessThan(30_000);
       expect((await ending(id)).status).toBe("queued");
     });
 

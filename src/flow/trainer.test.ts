@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,12 +12,17 @@ import { marketExplainer } from "../serve/explain.ts";
 import { loadRuntime } from "../serve/runtime.ts";
 import { openSession } from "../serve/session.ts";
 import { sha256 } from "../store/objects.ts";
+import { LONG_MS, until } from "../testing.ts";
 import { UNIT_MS } from "../types.ts";
+import { trainingIn } from "./fixtures.ts";
 import { ARTIFACT_FILE, JOB_FILE, RESULT_FILE, type TrainingJob } from "./job.ts";
 import { makeTrainer, type Train, type Trained, type TrainerDeps } from "./trainer.ts";
 
 const MAIN = join(import.meta.dir, "../main.ts");
 const SINCE = Date.parse("2025-07-01T00:00:00Z");
+
+// Trainings have the last place at the processors: a busy machine takes a minute for a second's work.
+setDefaultTimeout(300_000);
 
 /** A model that is trained in a moment, or one that takes long. */
 const modelOf = (rounds: number): MarketFile =>
@@ -86,30 +91,14 @@ async function failureOf(work: Promise<unknown>): Promise<SluiceError> {
   throw thrown;
 }
 
-/** Pids of processes that train in the folder. */
-function trainingIn(folder: string): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-        return command.includes("train-child") && command.includes(folder);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
+/** The process that trains in the folder, once it is there. */
+async function trainerIn(folder: string): Promise<number> {
+  await until(() => trainingIn(folder).length > 0, LONG_MS, `a training in ${folder}`, 10);
+  return trainingIn(folder)[0]!;
 }
 
-async function until<T>(look: () => T | undefined | false, ms = 15_000): Promise<T> {
-  const deadline = performance.now() + ms;
-  for (;;) {
-    const seen = look();
-    if (seen !== undefined && seen !== false) return seen;
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${look}`);
-    await Bun.sleep(20);
-  }
-}
+const none = (folder: string) =>
+  until(() => trainingIn(folder).length === 0, LONG_MS, `no training in ${folder}`, 20);
 
 describe("a training that succeeds", () => {
   const progress: [number, string][] = [];
@@ -121,10 +110,7 @@ describe("a training that succeeds", () => {
       signal: never,
       onProgress: (share, text) => void progress.push([share, text]),
     });
-    const [pid] = await until(() => {
-      const pids = trainingIn(join(workFolder, "first"));
-      return pids.length > 0 && pids;
-    });
+    const pid = await trainerIn(join(workFolder, "first"));
     priority = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[16];
     trained = await work;
   });
@@ -243,7 +229,7 @@ describe("a training that is ended", () => {
     expect(error.message).toMatch(/timed out|timeout/i);
     expect(error.retryAfter).toBeNull();
     expect(existsSync(folder)).toBe(false);
-    await until(() => trainingIn(folder).length === 0);
+    await none(folder);
   });
 
   test.concurrent("before it began", async () => {
@@ -251,7 +237,7 @@ describe("a training that is ended", () => {
     const error = await failureOf(trainer()(LONG, { name: "no", signal, onProgress: () => {} }));
     expect(error.code).toBe("training_stopped");
     expect(error.message).toContain("the process is stopping");
-    await until(() => trainingIn(join(workFolder, "no")).length === 0);
+    await none(join(workFolder, "no"));
   });
 
   test.concurrent("by its bound on memory says how much it used", async () => {
@@ -259,7 +245,7 @@ describe("a training that is ended", () => {
     const error = await failureOf(small(LONG, { name: "big", ...quiet }));
     expect(error.code).toBe("training_memory");
     expect(error.message).toMatch(/used \d+ MB/);
-    await until(() => trainingIn(join(workFolder, "big")).length === 0);
+    await none(join(workFolder, "big"));
   });
 
   test.concurrent("by its silence says how long it said nothing", async () => {
@@ -272,11 +258,8 @@ describe("a training that is ended", () => {
   test.concurrent("by the system is told as dead, with its exit code", async () => {
     const folder = join(workFolder, "killed");
     const work = failureOf(trainer()(LONG, { name: "killed", ...quiet }));
-    const [pid] = await until(() => {
-      const pids = trainingIn(folder);
-      return pids.length > 0 && pids;
-    });
-    process.kill(pid!, "SIGKILL");
+    const pid = await trainerIn(folder);
+    process.kill(pid, "SIGKILL");
     const error = await work;
     expect(error.code).toBe("training_died");
     expect(error.message).toContain("137");
@@ -327,18 +310,15 @@ describe("a training that is ended", () => {
     const model = { ...rest, train, evaluate: { ...evaluate, fold_candles: 6, candles: 3_000 } };
     await writeFile(join(root, "long.json"), JSON.stringify({ ...LONG, model }));
     const parent = Bun.spawn([process.execPath, "-e", script], { stdout: "ignore" });
-    const [pid] = await until(() => {
-      const pids = trainingIn(folder);
-      return pids.length > 0 && pids;
-    });
+    const pid = await trainerIn(folder);
     await Bun.sleep(1_200);
-    expect(trainingIn(folder)).toEqual([pid!]);
+    expect(trainingIn(folder)).toEqual([pid]);
     parent.kill("SIGKILL");
     await parent.exited;
     try {
-      await until(() => trainingIn(folder).length === 0);
+      await none(folder);
     } finally {
-      if (trainingIn(folder).includes(pid!)) process.kill(pid!, "SIGKILL");
+      if (trainingIn(folder).includes(pid)) process.kill(pid, "SIGKILL");
     }
   });
 });

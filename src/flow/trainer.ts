@@ -19,6 +19,8 @@ import {
   type TrainingJob,
   type TrainingResult,
 } from "./job.ts";
+import { makeSilence } from "./silence.ts";
+import { usageOf } from "./usage.ts";
 
 export interface Trained {
   readonly result: TrainingResult;
@@ -31,7 +33,10 @@ export interface TrainerDeps {
   /** Where native libraries are unpacked. */
   readonly cacheFolder: string;
   readonly memoryLimitBytes: number;
+  /** Of work at a processor since it said something (silence.ts). */
   readonly silenceLimitMs: number;
+  /** Its place at the processors, as `nice` counts; the last one unless given. */
+  readonly priority?: number;
   /** How often memory and silence are looked at; every second unless given. */
   readonly watchMs?: number;
   /** Lets so many children work at once. */
@@ -106,9 +111,10 @@ async function runChild(
     stdout: "pipe",
     stderr: "pipe",
   });
-  lowerPriority(child.pid);
+  lowerPriority(child.pid, deps.priority ?? constants.priority.PRIORITY_LOW);
   let ended: SluiceError | null = null;
-  let heardAt = Date.now();
+  const silence = makeSilence(deps.silenceLimitMs);
+  let isTold = false;
   const stop = (error: SluiceError) => {
     ended ??= error;
     child.kill("SIGKILL");
@@ -118,10 +124,14 @@ async function runChild(
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
   const watch = setInterval(async () => {
-    if (Date.now() - heardAt > deps.silenceLimitMs) {
+    const usage = await usageOf(child.pid);
+    // It has just ended.
+    if (usage === null && isTold) return;
+    isTold = usage !== null;
+    if (silence.isOver(usage?.processorMs ?? null)) {
       stop(failed("training_silent", `it said nothing for ${deps.silenceLimitMs / 1_000} s`));
     }
-    const bytes = await residentBytes(child.pid);
+    const bytes = usage?.bytes ?? 0;
     if (bytes > deps.memoryLimitBytes) {
       stop(failed("training_memory", `it used ${Math.round(bytes / 1e6)} MB of memory`));
     }
@@ -129,7 +139,7 @@ async function runChild(
   try {
     const errors = new Response(child.stderr).text();
     for await (const line of linesOf(child.stdout)) {
-      heardAt = Date.now();
+      silence.heard();
       const [share, text] = line.split("\t");
       onProgress(Number(share), text ?? "");
     }
@@ -144,16 +154,10 @@ async function runChild(
 }
 
 /** Serving comes first. Not being allowed to say so is no reason not to train. */
-function lowerPriority(pid: number): void {
+function lowerPriority(pid: number, priority: number): void {
   try {
-    setPriority(pid, constants.priority.PRIORITY_LOW);
+    setPriority(pid, priority);
   } catch {}
-}
-
-/** Resident memory of a process in bytes; 0 where the system does not tell. */
-async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024;
 }
 
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {

@@ -5,6 +5,7 @@ import { silentLog } from "../log.ts";
 import type { Database } from "../store/database.ts";
 import { makePipelineRuns, type PipelineRun, type PipelineRuns } from "../store/pipeline-runs.ts";
 import { testDatabases } from "../store/testing.ts";
+import { WAIT_MS, until as waitUntil } from "../testing.ts";
 import { UNIT_MS } from "../types.ts";
 import { isDead } from "./holder.ts";
 import type { PipelineStep, StepContext } from "./pipeline.ts";
@@ -14,13 +15,7 @@ import { startWorker, type Worker } from "./worker.ts";
 
 const T = (n: number) => Date.parse("2025-07-01T00:00:00Z") + n * UNIT_MS;
 
-async function until(met: () => boolean | Promise<boolean>, ms = 12_000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!(await met())) {
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${met}`);
-    await Bun.sleep(20);
-  }
-}
+const until = (met: () => boolean | Promise<boolean>) => waitUntil(met, WAIT_MS, `${met}`, 20);
 
 describe.each(testDatabases())("queue and workers on $name", ({ name, open }) => {
   let database: Database;
@@ -112,7 +107,7 @@ describe.each(testDatabases())("queue and workers on $name", ({ name, open }) =>
     for (let i = 0; i < many; i++) list.push(await request("btc"));
     for (const pipeline of ["eth", "ada", "doge"]) list.push(await request(pipeline));
     await sendQueued();
-    await until(() => allDone(list), 60_000);
+    await until(() => allDone(list));
     expect(worked.sort()).toEqual(list.map((run) => run.id).sort());
     expect([...new Set(ended)].sort()).toEqual([...worked].sort());
     for (const run of list) expect((await runs.run(run.id))?.attempts).toBe(1);
@@ -156,7 +151,7 @@ describe.each(testDatabases())("queue and workers on $name", ({ name, open }) =>
     expect(await runs.run(run.id)).toMatchObject({ status: "queued", attempts: 0 });
     const second = await start();
     await second.sendQueued();
-    await until(() => allDone([run]), 6_000);
+    await until(() => allDone([run]));
     expect(worked).toEqual([run.id, run.id]);
   });
 
@@ -170,7 +165,7 @@ describe.each(testDatabases())("queue and workers on $name", ({ name, open }) =>
     await database.orm.execute(sql`update queue.job set state = 'active', started_on = now()`);
     const next = await start();
     await next.sendQueued();
-    await until(() => allDone([run]), 6_000);
+    await until(() => allDone([run]));
     expect(worked).toEqual([run.id]);
   });
 
@@ -228,7 +223,7 @@ describe.each(testDatabases())("queue and workers on $name", ({ name, open }) =>
     const freed = await runs.freeLost(isDead);
     expect(freed.map((r) => [r.id, r.status])).toEqual([[run.id, "queued"]]);
     await sendQueued();
-    await until(() => allDone([run]), 8_000);
+    await until(() => allDone([run]));
     expect(worked).toEqual([run.id]);
     expect(await runs.run(run.id)).toMatchObject({ status: "succeeded", attempts: 2 });
   });

@@ -3,6 +3,7 @@
  */
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { ColumnShape, Frame, Model, Tree, TreeModel } from "../learn/types.ts";
+import { intOf, makeGraph } from "./graph.ts";
 import { matrixOf } from "./matrix.ts";
 
 /** Numbers in [0, 1) from a seed (xorshift). */
@@ -227,3 +228,16 @@ export const distanceOf = (found: ArrayLike<number>, wanted: ArrayLike<number>):
   }
   return most;
 };
+
+/** A file of some hundred bytes that makes a tensor of so many gigabytes of itself. */
+export function greedyBytes(gigabytes: number): Uint8Array {
+  const graph = makeGraph("greedy");
+  graph.input("x", "float32", ["N", 1]);
+  const attributes = { to: intOf(7) };
+  const size = graph.node("Cast", [graph.constant([gigabytes * 2.5e8], [1])], { attributes });
+  const zeros = graph.node("ConstantOfShape", [size]);
+  const most = graph.node("ReduceMax", [zeros], { attributes: { keepdims: intOf(0) } });
+  graph.node("Add", ["x", most], { as: "y" });
+  graph.output("y", "float32", ["N", 1]);
+  return graph.encode({});
+}

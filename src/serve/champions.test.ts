@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pointer } from "../registry/promotion.ts";
+import { until, WAIT_MS } from "../testing.ts";
 import { type Champion, type Champions, makeChampions } from "./champions.ts";
 import { pointer, quietLog, tableBytes } from "./fixture.ts";
 import { loadRuntime, type Runtime } from "./runtime.ts";
@@ -143,12 +144,14 @@ describe("champions", () => {
     await Bun.sleep(50);
     const begun = Date.now();
     await champions.refresh();
+    const over = Date.now();
     await champions.refresh();
     // An old view serves on, and says how old it is.
     expect(champions.aliases("sum")).toEqual(["champion", "challenger"]);
     const { ageMs, blind } = champions.view();
     expect(ageMs).toBeGreaterThanOrEqual(49);
-    expect(Math.abs(blind!.since - begun)).toBeLessThan(1_000);
+    expect(blind!.since).toBeGreaterThanOrEqual(begun);
+    expect(blind!.since).toBeLessThanOrEqual(over);
     expect(champions.state("sum").trouble?.message).toContain("the database is away");
     expect(await ask(champions)).toEqual([1, 2]);
   });
@@ -186,7 +189,8 @@ describe("champions", () => {
       promotion: { pointers: async () => pointers },
     });
     pointers.push(pointer("sum", "champion", 1));
-    for (let i = 0; i < 200 && open.state("sum").champion === null; i++) await Bun.sleep(10);
+    const polled = open;
+    await until(() => polled.state("sum").champion !== null, WAIT_MS, "the poll has found it", 10);
     expect(await ask(open)).toEqual([1, 2]);
   });
 

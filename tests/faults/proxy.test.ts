@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { until } from "../served.ts";
+import { until, WAIT_MS } from "../../src/testing.ts";
 import { type Link, openLink } from "./proxy.ts";
 
 const open: { close(): unknown }[] = [];
@@ -45,7 +45,7 @@ function client(link: Link) {
 }
 
 const heard = (seen: { text: string }, text: string) =>
-  until(() => seen.text === text, 3_000, `heard ${text}, not ${seen.text}`, 5);
+  until(() => seen.text === text, WAIT_MS, `heard ${text}, not ${seen.text}`, 5);
 
 describe("openLink", () => {
   test("open: what is said comes through, and an end too", async () => {
@@ -55,7 +55,7 @@ describe("openLink", () => {
     say(long);
     await heard(seen, long);
     end();
-    await until(() => seen.closed && link.connections() === 0, 3_000, "closed", 5);
+    await until(() => seen.closed && link.connections() === 0, WAIT_MS, "closed", 5);
     expect(seen.errors).toEqual([]);
   });
 
@@ -83,7 +83,7 @@ describe("openLink", () => {
     await heard(there.seen, "a");
     link.set("refused");
     const late = client(link);
-    await until(() => late.seen.closed, 3_000, "refused", 5);
+    await until(() => late.seen.closed, WAIT_MS, "refused", 5);
     there.say("b");
     await heard(there.seen, "ab");
   });
@@ -94,9 +94,9 @@ describe("openLink", () => {
     there.say("a");
     await heard(there.seen, "a");
     link.set("cut");
-    await until(() => there.seen.closed, 3_000, "cut", 5);
+    await until(() => there.seen.closed, WAIT_MS, "cut", 5);
     const late = client(link);
-    await until(() => late.seen.closed, 3_000, "refused", 5);
+    await until(() => late.seen.closed, WAIT_MS, "refused", 5);
     link.set("open");
     const again = client(link);
     again.say("b");
@@ -118,7 +118,7 @@ describe("openLink", () => {
       ["", false],
     ]);
     link.set("open");
-    await until(() => there.seen.closed && late.seen.closed, 3_000, "reset", 5);
+    await until(() => there.seen.closed && late.seen.closed, WAIT_MS, "reset", 5);
     const again = client(link);
     again.say("d");
     await heard(again.seen, "d");
