@@ -8,7 +8,7 @@ import { quantileName } from "../learn/table/quantiles.ts";
 import type { Frame } from "../learn/types.ts";
 import type { Watch } from "../serve/batch.ts";
 import type { LoadedTable } from "../serve/loaded.ts";
-import type { TableFacts, TableOutput } from "../serve/table.ts";
+import { type TableFacts, type TableOutput, widthOf } from "../serve/table.ts";
 import { turn } from "../turn.ts";
 import type { TableRequest } from "./table-rows.ts";
 
@@ -92,7 +92,7 @@ function told(
   outputs: readonly TableOutput[],
   { id = Bun.randomUUIDv7() }: Asked,
 ): TablePrediction[] {
-  const width = facts.task === "multiclass" ? facts.classes.length : 1;
+  const width = widthOf(facts);
   const names = facts.quantiles.map(quantileName);
   const predictions: TablePrediction[] = [];
   for (const { values, quantiles } of outputs) {

@@ -94,6 +94,10 @@ export function readTableFacts(bytes: Uint8Array): TableFacts {
   }
 }
 
+/** How many values a row has: one a class where there are several, else one. */
+export const widthOf = ({ task, classes }: TableFacts): number =>
+  task === "multiclass" ? classes.length : 1;
+
 /** What a table model says of the rows of a frame, row by row. */
 export interface TableOutput {
   readonly values: Float32Array;
@@ -129,7 +133,7 @@ export async function openTableSession(
   bytes: Uint8Array,
   facts: TableFacts,
 ): Promise<TableSession> {
-  const { columns, task, classes, quantiles } = facts;
+  const { columns, task, quantiles } = facts;
   const inference = await openInference(runtime, bytes);
   const { inputNames, outputNames } = inference.session;
   const output = outputOf(task);
@@ -143,7 +147,7 @@ export async function openTableSession(
       `it goes from ${has}, its facts from ${wanted.join(", ")} to ${outputs.join(", ")}`,
     );
   }
-  const width = task === "multiclass" ? classes.length : 1;
+  const width = widthOf(facts);
   const runAll = async (frames: readonly Frame[]): Promise<(TableOutput | SluiceError)[]> => {
     const given = await inference.run(feedsOf(runtime, frames));
     return rangesOf(frames).map((range) => {

@@ -6,7 +6,7 @@ import type { Column, Frame } from "../learn/types.ts";
 import { outputOf } from "../onnx/table.ts";
 import { turn } from "../turn.ts";
 import type { Plain, PlainTensor, PlainTensors } from "./plain.ts";
-import type { TableFacts } from "./table.ts";
+import { type TableFacts, widthOf } from "./table.ts";
 import type { TreeAnswers } from "./trees.ts";
 
 /** Rows between which other requests have their turn. */
@@ -19,7 +19,7 @@ const CHUNK = 1_024;
 export function byTrees(plain: Plain, facts: TableFacts, trees: TreeAnswers): Plain {
   const frameOf = frames(facts);
   const output = outputOf(facts.task);
-  const width = facts.task === "multiclass" ? facts.classes.length : 1;
+  const width = widthOf(facts);
   return {
     signature: plain.signature,
     run: async (given, wanted) => {

@@ -2,6 +2,19 @@
  * Pages for tests, without a browser: their script is run on a document of a few lines.
  */
 
+import { expect } from "bun:test";
+
+/** Fails where a page loads anything, has a script of another kind, or a mark left in it. */
+export function expectWhole(page: string): void {
+  expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
+  expect(page).not.toContain("@import");
+  expect(page).not.toMatch(/\son\w+="/);
+  expect(page.match(/<script/g)?.length).toBe(1);
+  for (const mark of ["<!-- ", "/* script */", "/* shell style */"]) {
+    expect(page).not.toContain(mark);
+  }
+}
+
 /** The status and the JSON that a route answers with. */
 export type Answers = (
   path: string,

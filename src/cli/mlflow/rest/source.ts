@@ -8,6 +8,7 @@ import type {
   GivenModel,
   GivenVersion,
 } from "../../../registry/intake/given.ts";
+import { IS_PROMPT } from "../../../registry/search/prompts.ts";
 import type { MlflowClient } from "../client.ts";
 import { unreachable } from "../faults.ts";
 import { experimentOf, list, modelOf, object, runOf, versionOf } from "../message.ts";
@@ -28,7 +29,7 @@ const AT_ONCE = 8;
 const TOLD = 10;
 
 /** Searches leave prompts out unless they are asked for; a prompt is a model like others. */
-const ALL_MODELS = ["", "tags.`mlflow.prompt.is_prompt` = 'true'"];
+const ALL_MODELS = ["", `tags.\`${IS_PROMPT}\` = 'true'`];
 
 /** The source over a client; `name` is how reports call it. */
 export function makeRestSource(name: string, client: MlflowClient): Source {
